@@ -1,0 +1,184 @@
+"""dispatch — điều phối: claim what is due, carry it, settle what came of it.
+
+Urgent first, fair between destinations (the queue's order). The attempt number
+is the fencing token: a worker that lost its lease settles nothing and writes
+no custody entry. Failure notices never cause failure notices.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from exchange.custody import Entry, Event
+from exchange.delivery import Delivery, Retry, State, may_move
+from exchange.errors import DeliveryState, NotFound
+from exchange.office import Office
+from exchange.store import agencies, envelopes, queue
+from exchange.store.envelopes import EnvelopeRow
+
+LEASE = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Carriage:
+    """One claimed delivery, ready for a courier. `attempt` fences the lease."""
+
+    delivery: str
+    envelope: str
+    document_id: str
+    sender: str
+    recipient: str
+    endpoint: str
+    path: Path
+    sha256: str
+    size: int
+    seal: bytes
+    attempt: int
+
+
+def claim(office: Office, limit: int, *, worker: str) -> list[Carriage]:
+    """Claim up to `limit` due push deliveries for `LEASE`."""
+    now = office.clock()
+    claimed = office.store.write(lambda c: queue.claim(c, now=now, lease=LEASE, limit=limit, worker=worker))
+    carriages = []
+    with office.store.read() as connection:
+        for delivery in claimed:
+            row = _envelope(connection, delivery.envelope)
+            agency = agencies.get(connection, delivery.recipient)
+            carriages.append(
+                Carriage(
+                    delivery=delivery.id,
+                    envelope=row.id,
+                    document_id=row.document_id,
+                    sender=row.sender,
+                    recipient=delivery.recipient,
+                    endpoint=agency.endpoint if agency else "",
+                    path=office.store.blobs.path(row.package_sha256),
+                    sha256=row.package_sha256,
+                    size=row.size,
+                    seal=office.store.blobs.path(row.seal_sha256).read_bytes(),
+                    attempt=delivery.attempt,
+                )
+            )
+    return carriages
+
+
+def settle(office: Office, carriage: Carriage, *, ok: bool, temporary: bool, detail: str, retry: Retry) -> bool:
+    """Record what came of one attempt. False when the lease was no longer ours."""
+    now = office.clock()
+
+    def job(connection: Connection) -> bool:
+        row = _envelope(connection, carriage.envelope)
+        late = now - row.accepted_at >= retry.give_up
+        if ok:
+            state, next_at = State.DELIVERED, now
+        elif temporary and not late:
+            state, next_at = State.QUEUED, now + retry.wait(carriage.attempt)
+        else:
+            state, next_at = (State.EXPIRED if temporary else State.FAILED), now
+        ours = queue.settle(connection, carriage.delivery, carriage.attempt, state, now=now, error="" if ok else detail[:500], next_at=next_at)
+        if not ours:
+            return False
+        if state is not State.QUEUED:
+            event = Event.CONSIGNED if ok else Event.CONSIGNMENT_FAILED
+            office.append(connection, [_entry(row, event, carriage.recipient, now, why="" if ok else (detail or state.value))])
+        return True
+
+    # Durable after this: outcome and custody entry together. A crash before it
+    # costs one repeated carriage, which the receiver drops by id and digest.
+    return office.store.write(job)
+
+
+def hold(office: Office, delivery_id: str, *, by: str, reason: str) -> None:
+    """Keep a queued delivery back until `release`.
+
+    Raises:
+        NotFound, DeliveryState: no such delivery, or not queued.
+    """
+    _operate(office, delivery_id, State.HELD, by=by, why=f"hold: {reason}")
+
+
+def release(office: Office, delivery_id: str, *, by: str, reason: str) -> None:
+    """Let a held delivery go on.
+
+    Raises:
+        NotFound, DeliveryState: no such delivery, or not held.
+    """
+    _operate(office, delivery_id, State.QUEUED, by=by, why=f"release: {reason}", only=frozenset({State.HELD}))
+
+
+def resend(office: Office, delivery_id: str, *, by: str, reason: str) -> None:
+    """Queue a failed, expired or unacknowledged delivery again.
+
+    Raises:
+        NotFound, DeliveryState: no such delivery, or already acknowledged.
+    """
+    again = frozenset({State.FAILED, State.EXPIRED, State.DELIVERED})
+    _operate(office, delivery_id, State.QUEUED, by=by, why=f"resend: {reason}", only=again)
+
+
+def expire(office: Office, retry: Retry) -> int:
+    """Give up on deliveries that nobody collected in time; how many."""
+    now = office.clock()
+
+    def job(connection: Connection) -> int:
+        late = queue.expire(connection, now - retry.give_up, now=now)
+        entries = [
+            _entry(_envelope(connection, d.envelope), Event.HANDOVER_FAILED, d.recipient, now, why="RetentionPeriodExpired")
+            for d in late
+        ]
+        if entries:
+            office.append(connection, entries)
+        return len(late)
+
+    return office.store.write(job)
+
+
+def _operate(office: Office, delivery_id: str, to: State, *, by: str, why: str, only: frozenset[State] | None = None) -> None:
+    now = office.clock()
+
+    def job(connection: Connection) -> None:
+        delivery = queue.get(connection, delivery_id)
+        if delivery is None:
+            raise NotFound(delivery_id, place="delivery")
+        if not may_move(delivery.state, to) or (only is not None and delivery.state not in only):
+            raise DeliveryState(f"{delivery.state.value} → {to.value}", place=delivery_id)
+        row = _envelope(connection, delivery.envelope)
+        queue.set_state(connection, delivery_id, frozenset({delivery.state}), to, now=now)
+        if to is State.QUEUED:
+            _offer_again(connection, delivery, now)
+        office.append(connection, [_entry(row, Event.OPERATOR, delivery.recipient, now, why=why, by=f"operator:{by}")])
+
+    office.store.write(job)
+
+
+def _offer_again(connection: Connection, delivery: Delivery, now: datetime) -> None:
+    # A collector's cursor is already past the old line of the mailbox.
+    agency = agencies.get(connection, delivery.recipient)
+    if agency is not None and agency.mode.value == "pull":
+        queue.inbox_put(connection, delivery.recipient, "document", delivery.id, now)
+
+
+def _entry(row: EnvelopeRow, event: Event, recipient: str, now: datetime, *, why: str = "", by: str = "hub") -> Entry:
+    return Entry(
+        event=event,
+        at=now,
+        by=by,
+        envelope=row.id,
+        document_id=row.document_id,
+        document_sha256=row.package_sha256,
+        sender=row.sender,
+        recipient=recipient,
+        why=why,
+    )
+
+
+def _envelope(connection: Connection, envelope: str) -> EnvelopeRow:
+    row = envelopes.get(connection, envelope)
+    if row is None:
+        raise NotFound(envelope, place="envelope")
+    return row

@@ -1,0 +1,327 @@
+"""Everything the exchange can refuse: one tree, stable codes, two languages.
+
+The web layer maps these to RFC 9457 problem documents; `docs/errors.md` is
+generated from this tree. `status` is only a hint for that layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+
+class ExchangeError(Exception):
+    """Root of what the exchange raises.
+
+    Attributes:
+        code: stable dotted code.
+        vi, en: one plain sentence in each language.
+        retry: True when the same request may succeed later, unchanged.
+        status: HTTP status the web layer answers with.
+        place: where in the input (XPath-like path, header or parameter name).
+        detail: the particular value or cause, for people.
+    """
+
+    code: ClassVar[str] = "internal"
+    vi: ClassVar[str] = "Hệ thống gặp lỗi; chưa có gì được tiếp nhận, xin thử lại."
+    en: ClassVar[str] = "The system failed; nothing was accepted, please try again."
+    retry: ClassVar[bool] = True
+    status: ClassVar[int] = 500
+
+    def __init__(self, detail: str = "", *, place: str = "") -> None:
+        super().__init__(detail or self.en)
+        self.detail = detail
+        self.place = place
+
+
+class EnvelopeError(ExchangeError):
+    code = "envelope.invalid"
+    vi = "Gói tin không hợp lệ."
+    en = "The package is not valid."
+    retry = False
+    status = 422
+
+
+class NotXml(EnvelopeError):
+    code = "envelope.not_xml"
+    vi = "Gói tin không phải XML đúng cú pháp."
+    en = "The package is not well-formed XML."
+
+
+class ForbiddenXml(EnvelopeError):
+    code = "envelope.forbidden_xml"
+    vi = "Gói tin chứa DOCTYPE, thực thể hoặc tham chiếu ngoài, là những thứ không được phép."
+    en = "The package contains a DOCTYPE, an entity or an external reference, which are not allowed."
+
+
+class TooLarge(EnvelopeError):
+    code = "envelope.too_large"
+    vi = "Gói tin vượt giới hạn kích thước, độ sâu hoặc số phần tử."
+    en = "The package exceeds the limit of size, depth or number of elements."
+    status = 413
+
+
+class NotEdxml(EnvelopeError):
+    code = "envelope.not_edxml"
+    vi = "Tài liệu XML không phải gói tin edXML."
+    en = "The XML document is not an edXML package."
+
+
+class MissingField(EnvelopeError):
+    code = "envelope.missing_field"
+    vi = "Gói tin thiếu một thành phần bắt buộc."
+    en = "A required element of the package is missing."
+
+
+class InvalidField(EnvelopeError):
+    code = "envelope.invalid_field"
+    vi = "Một thành phần của gói tin có giá trị không dùng được."
+    en = "An element of the package has an unusable value."
+
+
+class MissingAttachment(EnvelopeError):
+    code = "envelope.missing_attachment"
+    vi = "Gói tin khai báo tệp đính kèm nhưng không chứa tệp đó."
+    en = "The package declares an attachment that it does not contain."
+
+
+class DamagedAttachment(EnvelopeError):
+    code = "envelope.damaged_attachment"
+    vi = "Tệp đính kèm bị hỏng: không giải mã được hoặc nội dung đã bị biến dạng."
+    en = "An attachment is damaged: it cannot be decoded, or its bytes were mangled."
+
+
+class NoDocument(EnvelopeError):
+    code = "envelope.no_document"
+    vi = "Gói tin không chứa văn bản nào."
+    en = "The package contains no document."
+
+
+class Secret(EnvelopeError):
+    code = "envelope.secret"
+    vi = "Văn bản khai báo độ mật: không được gửi qua trục liên thông (QĐ 28/2018/QĐ-TTg Điều 1.2)."
+    en = "The document declares a secrecy level: it must not travel over this exchange (QĐ 28/2018/QĐ-TTg Art 1.2)."
+    status = 403
+
+
+class Conflict(EnvelopeError):
+    code = "envelope.conflict"
+    vi = "Mã văn bản này đã được tiếp nhận với nội dung khác."
+    en = "This document id was already accepted with other content."
+    status = 409
+
+
+class DigestMismatch(EnvelopeError):
+    code = "envelope.digest_mismatch"
+    vi = "Nội dung nhận được không khớp với giá trị băm đã khai báo."
+    en = "The bytes received do not match the declared digest."
+    retry = True
+
+
+class SignatureRefused(EnvelopeError):
+    code = "signature.invalid"
+    vi = "Chữ ký số trên văn bản không hợp lệ: văn bản đã bị thay đổi hoặc chữ ký sai."
+    en = "A digital signature in the document is not valid: the document was changed, or the signature is wrong."
+
+
+class SignatureIncomplete(EnvelopeError):
+    code = "signature.incomplete"
+    vi = "Văn bản chưa có đủ chữ ký của người có thẩm quyền và của cơ quan theo quy định mà bên gửi hoặc bên nhận yêu cầu."
+    en = "The document lacks the person's or the agency's signature that the sender or a recipient requires."
+
+
+class SealRefused(EnvelopeError):
+    code = "seal.refused"
+    vi = "Dấu niêm phong của gói tin thiếu, không hợp lệ hoặc không phải của bên gửi."
+    en = "The package's seal is missing, not valid, or not the sender's."
+
+
+class AgencyError(ExchangeError):
+    code = "agency.invalid"
+    vi = "Cơ quan không hợp lệ."
+    en = "The agency is not valid."
+    retry = False
+    status = 422
+
+
+class UnknownAgency(AgencyError):
+    code = "agency.unknown"
+    vi = "Mã cơ quan không có trong danh bạ."
+    en = "The agency code is not in the directory."
+
+
+class ClosedAgency(AgencyError):
+    code = "agency.closed"
+    vi = "Cơ quan nhận đã ngừng hoạt động trong danh bạ."
+    en = "The agency is closed in the directory."
+
+
+class SucceededAgency(AgencyError):
+    code = "agency.succeeded"
+    vi = "Cơ quan nhận đã được cơ quan khác kế thừa; xin gửi lại tới cơ quan kế thừa."
+    en = "The agency was succeeded by another; send to its successor."
+
+
+class LockedAgency(AgencyError):
+    code = "agency.locked"
+    vi = "Cơ quan đang bị tạm khóa trong danh bạ."
+    en = "The agency is locked in the directory."
+
+
+class AgencyExists(AgencyError):
+    code = "agency.exists"
+    vi = "Mã cơ quan đã có trong danh bạ."
+    en = "The agency code is already in the directory."
+    status = 409
+
+
+class AccessError(ExchangeError):
+    code = "access.denied"
+    vi = "Bên gọi không được phép làm việc này."
+    en = "The caller may not do this."
+    retry = False
+    status = 403
+
+
+class NotAuthenticated(AccessError):
+    code = "access.not_authenticated"
+    vi = "Không nhận ra chứng thư kết nối của bên gọi."
+    en = "The caller's connection certificate is not recognised."
+    status = 401
+
+
+class NotTheSender(AccessError):
+    code = "access.not_the_sender"
+    vi = "Bên gọi không phải cơ quan gửi ghi trong gói tin."
+    en = "The caller is not the sending agency named in the package."
+
+
+class NotFound(ExchangeError):
+    code = "not_found"
+    vi = "Không tìm thấy, hoặc bên gọi không được xem."
+    en = "Not found, or not visible to the caller."
+    retry = False
+    status = 404
+
+
+class BadRequest(ExchangeError):
+    code = "request.invalid"
+    vi = "Yêu cầu không đúng định dạng."
+    en = "The request is malformed."
+    retry = False
+    status = 400
+
+
+class StatusError(ExchangeError):
+    code = "status.invalid"
+    vi = "Thông báo trạng thái không hợp lệ."
+    en = "The status message is not valid."
+    retry = False
+    status = 422
+
+
+class StatusNotAllowed(StatusError):
+    code = "status.not_allowed"
+    vi = "Không được chuyển sang trạng thái này từ trạng thái hiện tại."
+    en = "This status may not follow the present one."
+    status = 409
+
+
+class StatusUnknownDocument(StatusError):
+    code = "status.unknown_document"
+    vi = "Thông báo trạng thái nói về một văn bản mà hệ thống chưa biết."
+    en = "The status message is about a document that is not known here."
+    status = 404
+
+
+class ReasonRequired(StatusError):
+    code = "status.reason_required"
+    vi = "Từ chối hoặc yêu cầu lấy lại phải nêu lý do."
+    en = "A refusal or a take-back request must give its reason."
+
+
+class DeliveryError(ExchangeError):
+    code = "delivery.failed"
+    vi = "Chưa chuyển được văn bản tới cơ quan nhận."
+    en = "The document could not be carried to the recipient."
+    retry = True
+    status = 502
+
+
+class LeaseLost(DeliveryError):
+    code = "delivery.lease_lost"
+    vi = "Lượt chuyển này đã giao cho tiến trình khác."
+    en = "This delivery attempt was handed to another worker."
+    status = 409
+
+
+class DeliveryState(DeliveryError):
+    code = "delivery.state"
+    vi = "Không làm được việc này ở trạng thái hiện tại của lượt chuyển."
+    en = "The delivery's present state does not allow this."
+    retry = False
+    status = 409
+
+
+class CustodyError(ExchangeError):
+    code = "custody.failed"
+    vi = "Sổ lưu giữ không nhất quán; hệ thống ngừng ký đầu sổ."
+    en = "The custody log is inconsistent; heads are no longer signed."
+    retry = False
+
+
+class HighWater(CustodyError):
+    code = "custody.high_water"
+    vi = "Cơ sở dữ liệu cũ hơn đầu sổ đã ký: hãy phục hồi bản sao lưu mới hơn trước khi chạy tiếp."
+    en = "The database is older than the last signed head: restore a newer copy before going on."
+
+
+class Overloaded(ExchangeError):
+    code = "overloaded"
+    vi = "Hệ thống đang quá tải; xin thử lại sau ít giây."
+    en = "The system is overloaded; please try again in a few seconds."
+    retry = True
+    status = 503
+
+
+class ConfigError(ExchangeError):
+    code = "config.invalid"
+    vi = "Tệp cấu hình không hợp lệ."
+    en = "The configuration is not valid."
+    retry = False
+
+
+class SchemaNewer(ConfigError):
+    code = "store.newer"
+    vi = "Cơ sở dữ liệu thuộc phiên bản mới hơn phần mềm này."
+    en = "The database belongs to a newer version of this software."
+
+
+class SchemaOlder(ConfigError):
+    code = "store.older"
+    vi = "Cơ sở dữ liệu cần nâng cấp: hãy chạy `vanthu migrate`."
+    en = "The database needs an upgrade: run `vanthu migrate`."
+
+
+class HubUnreachable(ExchangeError):
+    code = "client.unreachable"
+    vi = "Không kết nối được tới máy chủ; chưa biết kết quả, hãy hỏi lại với cùng mã văn bản."
+    en = "The hub cannot be reached; the outcome is unknown, ask again with the same document id."
+    status = 502
+
+
+class ReceiptInvalid(ExchangeError):
+    code = "client.receipt_invalid"
+    vi = "Biên nhận không chứng minh được; không được coi là đã gửi."
+    en = "The receipt does not prove acceptance; do not treat the document as sent."
+    retry = True
+    status = 502
+
+
+def every_error() -> Iterator[type[ExchangeError]]:
+    """All classes of the tree, root first, in order of definition."""
+    stack: list[type[ExchangeError]] = [ExchangeError]
+    while stack:
+        cls = stack.pop(0)
+        yield cls
+        stack[:0] = cls.__subclasses__()

@@ -1,0 +1,266 @@
+"""hub — trục liên thông: every use case with store, keys, verifier and clock bound.
+
+The one object that HTTP handlers and the command line talk to. All methods are
+plain and synchronous; they may be called from any thread.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from sqlalchemy import Connection
+
+from exchange import audit, dispatch, intake, mailbox
+from exchange.agency import Agency, AgencyStatus, Certificate, Purpose, check_code
+from exchange.custody import Entry, Event
+from exchange.delivery import Retry
+from exchange.dispatch import Carriage
+from exchange.errors import AgencyExists, ConfigError, NotAuthenticated, UnknownAgency
+from exchange.intake import Submission
+from exchange.mailbox import PackageFile, StatusFile
+from exchange.office import Office
+from exchange.store import agencies, custody_log, envelopes, queue
+from exchange.store.engine import Store
+
+
+class Hub:
+    """Use cases of one hub process. Construct with an `Office`; see `server` for the wiring."""
+
+    def __init__(self, office: Office, *, retry: Retry | None = None, worker: str = "hub") -> None:
+        self.office = office
+        self.retry = retry or Retry()
+        self.worker = worker
+
+    @property
+    def store(self) -> Store:
+        return self.office.store
+
+    def close(self) -> None:
+        """Stop the verifiers and close the store."""
+        self.office.sandbox.close()
+        self.office.store.close()
+
+    # -- who calls ---------------------------------------------------------
+
+    def authenticate(self, certificate_der: bytes) -> str:
+        """Agency code of a TLS client certificate.
+
+        Raises:
+            NotAuthenticated: not registered for any agency.
+        """
+        sha256 = hashlib.sha256(certificate_der).hexdigest()
+        with self.store.read() as connection:
+            agency = agencies.agency_by_certificate(connection, sha256, Purpose.TLS)
+        if agency is None:
+            raise NotAuthenticated(sha256[:16], place="TLS")
+        return agency.code
+
+    # -- agencies' systems -------------------------------------------------
+
+    def submit(self, caller: str, package: Path, package_sha256: str, seal: bytes) -> tuple[bytes, bool]:
+        """Accept a package: (receipt bytes, was it a repeat). See `intake.submit`."""
+        return intake.submit(self.office, Submission(caller=caller, package=package, sha256=package_sha256, seal=seal))
+
+    def inbox(self, caller: str, *, after: int, limit: int) -> list[dict[str, Any]]:
+        """Mailbox lines above the cursor `after`."""
+        return mailbox.inbox(self.office, caller, after=after, limit=limit)
+
+    def package_of(self, caller: str, delivery: str) -> PackageFile:
+        """The exact package of a delivery."""
+        return mailbox.package_of(self.office, caller, delivery)
+
+    def acknowledge(self, caller: str, delivery: str, status: bytes, seal: bytes) -> bytes:
+        """Take a sealed status 01; its receipt."""
+        return mailbox.acknowledge(self.office, caller, delivery, status, seal)
+
+    def report_status(self, caller: str, status: bytes, seal: bytes) -> bytes:
+        """Take a sealed status message; its receipt."""
+        return mailbox.report_status(self.office, caller, status, seal)
+
+    def status_of(self, caller: str, status_id: str) -> StatusFile:
+        """A sealed status message."""
+        return mailbox.status_of(self.office, caller, status_id)
+
+    def receipt(self, caller: str | None, envelope: str) -> bytes:
+        """The receipt of acceptance, byte-identical each time."""
+        row = audit.visible(self.office, caller, envelope)
+        return intake.receipt_of(self.office, row)
+
+    def proof(self, caller: str | None, envelope: str, index: int | None = None) -> str:
+        """Offline inclusion proof of an event."""
+        return audit.proof(self.office, caller, envelope, index)
+
+    def timeline(self, caller: str | None, envelope: str) -> dict[str, Any]:
+        """Facts, deliveries and events of a document."""
+        return audit.timeline(self.office, caller, envelope)
+
+    def evidence(self, caller: str | None, envelope: str, target: Path, *, content: bool = True) -> None:
+        """Write the evidence file."""
+        audit.evidence(self.office, caller, envelope, target, content=content)
+
+    def find(self, caller: str | None, *, document_id: str) -> list[dict[str, Any]]:
+        """Envelopes by the sender's document id."""
+        return audit.find(self.office, caller, document_id=document_id)
+
+    # -- directory ---------------------------------------------------------
+
+    def agencies(self, query: str = "", status: str = "") -> list[dict[str, Any]]:
+        """The directory, filtered by a part of code or name."""
+        with self.store.read() as connection:
+            found = agencies.all(connection, query=query, status=AgencyStatus(status) if status else None)
+            return [_agency(connection, a) for a in found]
+
+    def agency(self, code: str) -> dict[str, Any]:
+        """One agency.
+
+        Raises:
+            UnknownAgency: not in the directory.
+        """
+        with self.store.read() as connection:
+            agency = agencies.get(connection, code)
+            if agency is None:
+                raise UnknownAgency(code[:60], place="code")
+            return _agency(connection, agency)
+
+    def add_agency(self, agency: Agency, *, seal_pem: bytes | None, tls_pem: bytes | None, by: str) -> None:
+        """Enter an agency with its certificates; a directory change is a custody event.
+
+        Raises:
+            AgencyExists, InvalidField, ConfigError: refused, nothing changed.
+        """
+        check_code(agency.code, place="code")
+        certificates = [_certificate(agency.code, purpose, pem) for purpose, pem in ((Purpose.SEAL, seal_pem), (Purpose.TLS, tls_pem)) if pem]
+
+        def job(connection: Connection) -> None:
+            if agencies.get(connection, agency.code) is not None:
+                raise AgencyExists(agency.code, place="code")
+            agencies.put(connection, agency)
+            for certificate in certificates:
+                agencies.add_certificate(connection, certificate)
+            self._directory_event(connection, agency.code, f"add {agency.name}", by)
+
+        self.store.write(job)
+
+    def close_agency(self, code: str, *, by: str) -> None:
+        """Close an agency: mail to it is refused from now on."""
+        self._change(code, by, "close", lambda c, now: agencies.close(c, code, now=now))
+
+    def succeed_agency(self, code: str, successor: str, *, by: str) -> None:
+        """Close an agency and name the one that takes over."""
+        self.agency(successor)
+        self._change(code, by, f"succeeded by {successor}", lambda c, now: agencies.succeed(c, code, successor, now=now))
+
+    def _change(self, code: str, by: str, why: str, change: Callable[[Connection, datetime], object]) -> None:
+        self.agency(code)
+        now = self.office.clock()
+
+        def job(connection: Connection) -> None:
+            change(connection, now)
+            self._directory_event(connection, code, why, by)
+
+        self.store.write(job)
+
+    def _directory_event(self, connection: Connection, code: str, why: str, by: str) -> None:
+        entry = Entry(event=Event.DIRECTORY, at=self.office.clock(), by=f"operator:{by}", recipient=code, why=why[:200])
+        self.office.append(connection, [entry])
+
+    # -- operators ---------------------------------------------------------
+
+    def queue(self, *, state: str = "", agency: str = "", limit: int = 200) -> list[dict[str, Any]]:
+        """Deliveries, newest first, filtered by state and agency."""
+        with self.store.read() as connection:
+            return [dict(row) for row in queue.overview(connection, state=state, agency=agency, limit=limit)]
+
+    def hold(self, delivery: str, *, by: str, reason: str) -> None:
+        """Keep a queued delivery back."""
+        dispatch.hold(self.office, delivery, by=by, reason=reason)
+
+    def release(self, delivery: str, *, by: str, reason: str) -> None:
+        """Let a held delivery go on."""
+        dispatch.release(self.office, delivery, by=by, reason=reason)
+
+    def resend(self, delivery: str, *, by: str, reason: str) -> None:
+        """Queue a failed, expired or silent delivery again."""
+        dispatch.resend(self.office, delivery, by=by, reason=reason)
+
+    def trace(self, document: str) -> list[dict[str, Any]]:
+        """Timelines of every envelope with this document id or envelope id."""
+        found = audit.find(self.office, None, document_id=document)
+        ids = [str(row["envelope"]) for row in found] or [document]
+        return [audit.timeline(self.office, None, envelope) for envelope in ids]
+
+    def refusals(self, *, limit: int = 50) -> list[dict[str, Any]]:
+        """The newest logged refusals."""
+        with self.store.read() as connection:
+            return [dict(asdict(row), at=row.at.isoformat()) for row in envelopes.refusals(connection, limit=limit)]
+
+    # -- dispatch loop -----------------------------------------------------
+
+    def claim(self, limit: int) -> list[Carriage]:
+        """Claim due push deliveries."""
+        return dispatch.claim(self.office, limit, worker=self.worker)
+
+    def settle(self, carriage: Carriage, *, ok: bool, temporary: bool, detail: str) -> bool:
+        """Record what came of an attempt; False when the lease was lost."""
+        return dispatch.settle(self.office, carriage, ok=ok, temporary=temporary, detail=detail, retry=self.retry)
+
+    def tick(self) -> None:
+        """What time brings: expiry of uncollected deliveries, a signed head over all entries."""
+        dispatch.expire(self.office, self.retry)
+        self.office.head()
+
+    # -- the log -----------------------------------------------------------
+
+    def checkpoint(self) -> str:
+        """The newest signed head."""
+        with self.store.read() as connection:
+            latest = custody_log.latest_checkpoint(connection)
+        return latest.note if latest is not None else self.office.head()
+
+    def tile(self, level: int, index: int, width: int) -> bytes:
+        """Hashes of a tile (tlog-tiles), 32 bytes each."""
+        with self.store.read() as connection:
+            return custody_log.tile(connection, level, index, width)
+
+
+def _certificate(code: str, purpose: Purpose, pem: bytes) -> Certificate:
+    try:
+        certificate = x509.load_pem_x509_certificates(pem)[0]
+    except ValueError as error:
+        raise ConfigError(f"{purpose.value} certificate: {error}", place=code) from error
+    der = certificate.public_bytes(Encoding.DER)
+    return Certificate(
+        agency=code,
+        purpose=purpose,
+        sha256=hashlib.sha256(der).hexdigest(),
+        pem=certificate.public_bytes(Encoding.PEM).decode(),
+        not_before=certificate.not_valid_before_utc,
+        not_after=certificate.not_valid_after_utc,
+    )
+
+
+def _agency(connection: Connection, agency: Agency) -> dict[str, Any]:
+    certificates = [
+        {"purpose": c.purpose.value, "sha256": c.sha256, "not_after": c.not_after.astimezone(UTC).isoformat()}
+        for purpose in Purpose
+        for c in agencies.certificates_of(connection, agency.code, purpose)
+    ]
+    return {
+        "code": agency.code,
+        "name": agency.name,
+        "status": agency.status.value,
+        "mode": agency.mode.value,
+        "parent": agency.parent,
+        "legacy_code": agency.legacy_code,
+        "successor": agency.successor,
+        "strict": agency.strict,
+        "certificates": certificates,
+    }

@@ -1,0 +1,336 @@
+"""intake — tiếp nhận: take responsibility for a package, or refuse it plainly.
+
+The numbered steps are those of the journey (docs/flow.md). Nothing is durable
+before step 5; steps 6 and 7 make the receipt true before it is given out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+import uuid
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from exchange.agency import Agency, Mode, Purpose, check_code, check_open
+from exchange.custody import Entry, Event
+from exchange.delivery import Delivery, State
+from exchange.edxml.read import read_package
+from exchange.envelope import Attachment, Package, document_code, header_digest
+from exchange.errors import (
+    Conflict,
+    ExchangeError,
+    InvalidField,
+    LockedAgency,
+    MissingField,
+    NoDocument,
+    NotTheSender,
+    SealRefused,
+    Secret,
+    SignatureIncomplete,
+    SignatureRefused,
+    UnknownAgency,
+)
+from exchange.office import Office, Subject
+from exchange.store import agencies, custody_log, envelopes, queue
+from exchange.store.envelopes import AttachmentRow, EnvelopeRow, RefusalRow
+from signing.errors import SigningError
+from signing.report import DualSignature, PdfVerdict, Verdict, to_json
+from signing.seal import verify_seal
+
+REFERENCE_ONLY = "reference_only"  # chỉ để biết, tham khảo (QĐ 28/2018 Art 4.2)
+UNVERIFIED = "unverified"
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What came in: bytes in the file `package`, their digest, and the detached seal."""
+
+    caller: str
+    package: Path
+    sha256: str
+    seal: bytes
+
+
+def submit(office: Office, submission: Submission) -> tuple[bytes, bool]:
+    """Accept a package: (receipt bytes, was it a repeat).
+
+    Raises:
+        EnvelopeError, AgencyError, AccessError: refused; the refusal is logged.
+    """
+    document_id = ""
+    workdir = Path(tempfile.mkdtemp(dir=office.store.blobs.temporary().parent, prefix="intake-"))
+    try:
+        package = read_package(submission.package, workdir=workdir)  # 2
+        document_id = package.header.document_id
+        known = _seen_before(office, submission, package)  # 3
+        if known is not None:
+            return office.receipt(_subject(known[0], known[1])), True
+        recipients = _check_parties(office, submission.caller, package)
+        seal_sha256 = _check_seal(office, submission)  # 4
+        verdicts = _check_signatures(office, package)
+        mark = _mark(office, package, verdicts, recipients)
+        row = _row(office, submission, package, seal_sha256, verdicts, mark)
+        return _accept(office, submission, row, _attachment_rows(row.id, package, verdicts), recipients)
+    except ExchangeError as refusal:
+        _log_refusal(office, submission, document_id, refusal)
+        raise
+    finally:
+        shutil.rmtree(workdir, ignore_errors=True)
+
+
+def receipt_of(office: Office, row: EnvelopeRow) -> bytes:
+    """The receipt of an accepted envelope, issued now if a crash prevented it."""
+    with office.store.read() as connection:
+        index = _accepted_index(connection, row.id)
+    return office.receipt(_subject(row, index))
+
+
+def _accept(
+    office: Office, submission: Submission, row: EnvelopeRow, attachments: list[AttachmentRow], recipients: list[Agency]
+) -> tuple[bytes, bool]:
+    blobs = office.store.blobs
+    # 5. Durable: the bytes. A crash here costs an orphan blob, swept later.
+    blobs.put_bytes(submission.seal)
+    temporary = blobs.temporary()
+    shutil.copyfile(submission.package, temporary)
+    blobs.put(temporary, row.package_sha256)
+    # 6. Durable: envelope, deliveries and custody entries, all or nothing. A crash
+    # after it costs only the answer: the repeat at step 3 gives the receipt.
+    accepted, index, replayed = office.store.write(lambda c: _record(office, c, row, attachments, recipients))
+    return office.receipt(_subject(accepted, index)), replayed  # 7
+
+
+def _record(
+    office: Office, connection: Connection, row: EnvelopeRow, attachments: list[AttachmentRow], recipients: list[Agency]
+) -> tuple[EnvelopeRow, int, bool]:
+    # The same submission may have been accepted since step 3.
+    other = envelopes.find(connection, row.sender, row.document_id, row.kind)
+    if other is not None:
+        if other.package_sha256 != row.package_sha256:
+            raise Conflict(row.document_id, place="MessageHeader/DocumentId")
+        return other, _accepted_index(connection, other.id), True
+    deliveries = [
+        Delivery(
+            id=str(uuid.uuid4()),
+            envelope=row.id,
+            recipient=agency.code,
+            state=State.QUEUED,
+            attempt=0,
+            priority=row.priority,
+            next_at=row.accepted_at,
+            updated_at=row.accepted_at,
+        )
+        for agency in recipients
+    ]
+    envelopes.insert(connection, row, attachments, deliveries)
+    accepted = _entry(row, Event.ACCEPTED, "", object_sha256=row.seal_sha256)
+    entries = [accepted]
+    for agency, delivery in zip(recipients, deliveries, strict=True):
+        if agency.mode is Mode.PULL:
+            queue.inbox_put(connection, agency.code, "document", delivery.id, row.accepted_at)
+            entries.append(_entry(row, Event.CONSIGNED, agency.code))
+    return row, office.append(connection, entries)[0], False
+
+
+def _seen_before(office: Office, submission: Submission, package: Package) -> tuple[EnvelopeRow, int] | None:
+    header = package.header
+    with office.store.read() as connection:
+        row = envelopes.find(connection, header.sender.code, header.document_id, int(header.business.kind))
+        if row is None or submission.caller != row.sender:
+            return None
+        if row.package_sha256 != submission.sha256:
+            raise Conflict(header.document_id, place="MessageHeader/DocumentId")
+        return row, _accepted_index(connection, row.id)
+
+
+def _check_parties(office: Office, caller: str, package: Package) -> list[Agency]:
+    header = package.header
+    if header.secrecy:
+        raise Secret(header.secrecy[:40], place="MessageHeader")
+    if header.sender.code != caller:
+        raise NotTheSender(f"{header.sender.code[:40]} ≠ {caller}", place="MessageHeader/From/OrganId")
+    if not header.recipients:
+        raise MissingField("To", place="MessageHeader/To")
+    if not package.attachments:
+        raise NoDocument(place="AttachmentEncoded")
+    found: list[Agency] = []
+    with office.store.read() as connection:
+        sender = agencies.get(connection, caller)
+        if sender is None:
+            raise UnknownAgency(caller, place="MessageHeader/From/OrganId")
+        if sender.status.value == "locked":
+            raise LockedAgency(caller, place="MessageHeader/From/OrganId")
+        for number, organ in enumerate(header.recipients, 1):
+            place = f"MessageHeader/To[{number}]/OrganId"
+            agency = agencies.get(connection, check_code(organ.code, place=place))
+            if agency is None:
+                raise UnknownAgency(organ.code, place=place)
+            if agency.code in (a.code for a in found):
+                raise InvalidField(f"{organ.code}: repeated", place=place)
+            found.append(check_open(agency, place=place))
+    return found
+
+
+def _check_seal(office: Office, submission: Submission) -> str:
+    if not submission.seal:
+        raise SealRefused("no seal", place="Vanthu-Seal")
+    now = office.clock()
+    try:
+        finding = verify_seal(bytes.fromhex(submission.sha256), submission.seal, office.trust(), at=now)
+    except SigningError as error:
+        raise SealRefused(f"{error.code}: {error.detail}"[:300], place="Vanthu-Seal") from error
+    with office.store.read() as connection:
+        registered = {c.sha256 for c in agencies.certificates_of(connection, submission.caller, Purpose.SEAL)}
+    if finding.certificate_sha256 not in registered:
+        raise SealRefused(f"{finding.signer}: not a registered seal of {submission.caller}", place="Vanthu-Seal")
+    return hashlib.sha256(submission.seal).hexdigest()
+
+
+def _check_signatures(office: Office, package: Package) -> dict[int, PdfVerdict]:
+    """Verdict per PDF by position, each in the sandbox; a broken one is refused."""
+    trust, now = office.trust(), office.clock()
+    verdicts: dict[int, PdfVerdict] = {}
+    for attachment in package.attachments:
+        if attachment.media_type != "application/pdf" or attachment.path is None:
+            continue
+        kind = "document" if attachment.position == 0 else "attachment"
+        verdict = office.sandbox.verify(attachment.path, trust, at=now, policy="nd30", kind=kind)
+        if verdict.verdict is Verdict.INVALID:
+            reasons = "; ".join(dict.fromkeys(r.code for r in verdict.reasons))
+            raise SignatureRefused(f"{attachment.name}: {reasons}"[:300], place=_place(attachment))
+        verdicts[attachment.position] = verdict
+    return verdicts
+
+
+def _mark(office: Office, package: Package, verdicts: dict[int, PdfVerdict], recipients: list[Agency]) -> str:
+    """ "" when fully effective, else how the document must be shown (SIG-01)."""
+    strict = any(agency.strict for agency in recipients)
+    with office.store.read() as connection:
+        sender = agencies.get(connection, package.header.sender.code)
+        strict = strict or bool(sender and sender.strict)
+    half_signed = [a for a in package.attachments if not _complete(a, verdicts.get(a.position))]
+    if half_signed:
+        if strict:
+            first = half_signed[0]
+            raise SignatureIncomplete(first.name, place=_place(first))
+        return REFERENCE_ONLY
+    undetermined = any(v.verdict is Verdict.UNDETERMINED for v in verdicts.values())
+    return UNVERIFIED if undetermined else ""
+
+
+def _complete(attachment: Attachment, verdict: PdfVerdict | None) -> bool:
+    if attachment.position == 0:
+        return verdict is not None and verdict.dual_signature is DualSignature.COMPLETE
+    # Annex I-I-II.8.b: each separate file is signed; only PDF can carry the mark.
+    return verdict is None or bool(verdict.findings.signatures) or bool(verdict.findings.error)
+
+
+def _row(
+    office: Office, submission: Submission, package: Package, seal_sha256: str, verdicts: dict[int, PdfVerdict], mark: str
+) -> EnvelopeRow:
+    header = package.header
+    date = header.promulgation_date
+    return EnvelopeRow(
+        id=str(uuid.uuid4()),
+        sender=submission.caller,
+        document_id=header.document_id,
+        kind=int(header.business.kind),
+        package_sha256=submission.sha256,
+        seal_sha256=seal_sha256,
+        size=submission.package.stat().st_size,
+        subject=header.subject,
+        code=document_code(header),
+        promulgation_date=date.isoformat() if date else "",
+        priority=int(header.priority),
+        accepted_at=office.clock(),
+        verdict=json.dumps({str(k): to_json(v) for k, v in verdicts.items()}, ensure_ascii=False),
+        mark=mark,
+        header_sha256=header_digest(header),
+    )
+
+
+def _attachment_rows(envelope: str, package: Package, verdicts: dict[int, PdfVerdict]) -> list[AttachmentRow]:
+    return [
+        AttachmentRow(
+            envelope=envelope,
+            position=a.position,
+            name=a.name,
+            sha256=a.sha256,
+            size=a.size,
+            media_type=a.media_type,
+            verdict=verdicts[a.position].verdict.value if a.position in verdicts else "",
+        )
+        for a in package.attachments
+    ]
+
+
+def _log_refusal(office: Office, submission: Submission, document_id: str, refusal: ExchangeError) -> None:
+    now = office.clock()
+    row = RefusalRow(
+        id=str(uuid.uuid4()),
+        at=now,
+        caller=submission.caller,
+        document_id=document_id[:500],
+        sha256=submission.sha256,
+        code=refusal.code,
+        place=refusal.place[:200],
+        detail=refusal.detail[:500],
+    )
+    entry = Entry(
+        event=Event.REFUSED_SUBMISSION,
+        at=now,
+        by="hub",
+        document_id=document_id[:200] or "?",
+        document_sha256=submission.sha256,
+        sender=submission.caller,
+        why=refusal.code,
+    )
+
+    def job(connection: Connection) -> None:
+        envelopes.insert_refusal(connection, row)
+        office.append(connection, [entry])
+
+    office.store.write(job)
+
+
+def _accepted_index(connection: Connection, envelope: str) -> int:
+    # Acceptance is the first entry that names the envelope.
+    return custody_log.leaves_of(connection, envelope)[0][0]
+
+
+def _subject(row: EnvelopeRow, index: int) -> Subject:
+    return Subject(
+        subject=row.id,
+        envelope=row.id,
+        event=Event.ACCEPTED,
+        at=row.accepted_at,
+        index=index,
+        sender=row.sender,
+        recipient="",
+        document_id=row.document_id,
+        object_sha256=row.package_sha256,
+        size=row.size,
+    )
+
+
+def _entry(row: EnvelopeRow, event: Event, recipient: str, *, object_sha256: str = "") -> Entry:
+    base = Entry(
+        event=event,
+        at=row.accepted_at,
+        by="hub",
+        envelope=row.id,
+        document_id=row.document_id,
+        document_sha256=row.package_sha256,
+        sender=row.sender,
+        recipient=recipient,
+    )
+    return replace(base, object_sha256=object_sha256, object_type="seal") if object_sha256 else base
+
+
+def _place(attachment: Attachment) -> str:
+    return f"AttachmentEncoded/Attachment[{attachment.position + 1}]"

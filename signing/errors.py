@@ -1,0 +1,110 @@
+"""Everything the signing room can refuse, each with a stable code.
+
+A *gate* raises one of these; a *report* carries the same codes as data
+(`signing.report.Reason`). `vi` and `en` are whole sentences for people.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class SigningError(Exception):
+    """Root of what `signing` raises.
+
+    Attributes:
+        code: stable dotted code, e.g. ``seal.digest_mismatch``.
+        vi, en: one plain sentence in each language.
+        retry: True when the same input may succeed later.
+        place: where in the input, e.g. a field name or a file name.
+        detail: technical detail for logs, never shown alone.
+    """
+
+    code: ClassVar[str] = "signing.failed"
+    vi: ClassVar[str] = "Không thực hiện được thao tác ký hoặc kiểm tra chữ ký."
+    en: ClassVar[str] = "The signing or verification step could not be done."
+    retry: ClassVar[bool] = False
+
+    def __init__(self, detail: str = "", *, place: str = "") -> None:
+        super().__init__(detail or self.en)
+        self.detail = detail
+        self.place = place
+
+
+class KeyUnusable(SigningError):
+    code = "key.unusable"
+    vi = "Không mở được khóa ký: sai đường dẫn, sai mật khẩu hoặc khóa không khớp chứng thư."
+    en = "The signing key cannot be opened: wrong path, wrong password, or it does not match its certificate."
+
+
+class CertificateUnusable(SigningError):
+    code = "key.certificate_unusable"
+    vi = "Chứng thư không được phép dùng để ký vào lúc này: hết hạn, bị thu hồi hoặc không dẫn tới gốc tin cậy."
+    en = "The certificate may not sign now: expired, revoked, or without a path to a trusted root."
+
+
+class OrderRefused(SigningError):
+    code = "sign.order"
+    vi = "Chữ ký của cơ quan chỉ được áp dụng lên văn bản đã có chữ ký hợp lệ của người có thẩm quyền."
+    en = "The agency key signs only a document that already carries a valid signature of the authorised person."
+
+
+class PdfUnusable(SigningError):
+    code = "pdf.unusable"
+    vi = "Tệp không phải PDF đọc được hoặc đã bị mã hóa."
+    en = "The file is not a readable PDF, or it is encrypted."
+
+
+class SealInvalid(SigningError):
+    code = "seal.invalid"
+    vi = "Dấu niêm phong điện tử của gói tin không hợp lệ."
+    en = "The seal of the package is not valid."
+
+
+class SealDigestMismatch(SealInvalid):
+    code = "seal.digest_mismatch"
+    vi = "Dấu niêm phong không khớp với nội dung gói tin: nội dung đã bị thay đổi sau khi niêm phong."
+    en = "The seal does not match the package: the content changed after it was sealed."
+
+
+class SealUntrusted(SealInvalid):
+    code = "seal.untrusted"
+    vi = "Chứng thư niêm phong không dẫn tới gốc tin cậy, đã hết hạn hoặc đã bị thu hồi."
+    en = "The sealing certificate has no path to a trusted root, has expired, or was revoked."
+
+
+class TimestampUnavailable(SigningError):
+    code = "timestamp.unavailable"
+    vi = "Máy chủ cấp dấu thời gian không trả lời; có thể thử lại sau."
+    en = "The time-stamp authority did not answer; try again later."
+    retry = True
+
+
+class TimestampInvalid(SigningError):
+    code = "timestamp.invalid"
+    vi = "Dấu thời gian nhận được không hợp lệ."
+    en = "The time-stamp token received is not valid."
+
+
+class CheckpointInvalid(SigningError):
+    code = "custody.checkpoint_invalid"
+    vi = "Đầu sổ lưu giữ không đúng định dạng hoặc chữ ký của sổ không hợp lệ."
+    en = "The log checkpoint is malformed, or its signature is not valid."
+
+
+class ProofInvalid(SigningError):
+    code = "custody.proof_invalid"
+    vi = "Chứng minh trong sổ lưu giữ không đúng."
+    en = "The proof from the custody log does not hold."
+
+
+class EvidenceInvalid(SigningError):
+    code = "evidence.invalid"
+    vi = "Tệp chứng cứ không hợp lệ."
+    en = "The evidence file does not hold."
+
+
+class TrustUnusable(SigningError):
+    code = "trust.unusable"
+    vi = "Không đọc được danh sách gốc tin cậy."
+    en = "The trust anchors cannot be read."

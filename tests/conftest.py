@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from signing.sandbox import Sandbox
+from tests.house import House, Pki, make_house_pki
+
+
+@pytest.fixture(scope="session")
+def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
+    return make_house_pki(tmp_path_factory.mktemp("pki"))
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Iterator[Sandbox]:
+    cage = Sandbox(workers=1)
+    yield cage
+    cage.close()
+
+
+@pytest.fixture
+def house(pki: Pki, sandbox: Sandbox, tmp_path: Path) -> Iterator[House]:
+    here = House(pki, tmp_path / "hub", sandbox=sandbox)
+    here.register()
+    yield here
+    here.close()
