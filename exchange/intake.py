@@ -127,7 +127,7 @@ def _record(
         )
         for agency in recipients
     ]
-    envelopes.insert(connection, row, attachments, deliveries)
+    envelopes.insert_envelope(connection, row, attachments, deliveries)
     accepted = _entry(row, Event.ACCEPTED, "", object_sha256=row.seal_sha256)
     entries = [accepted]
     for agency, delivery in zip(recipients, deliveries, strict=True):

@@ -1,0 +1,1 @@
+"""store: SQL and bytes on disk live here and nowhere else."""

@@ -1,0 +1,210 @@
+"""checkpoint — đầu sổ: C2SP signed notes over tree heads, and offline proofs.
+
+Formats: c2sp.org/signed-note, c2sp.org/tlog-checkpoint, c2sp.org/tlog-proof.
+Parsing is strict; lines of unknown keys are ignored, a failing line of a known
+key refuses the whole note.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from signing.errors import CheckpointInvalid, KeyUnusable, ProofInvalid
+from signing.merkle import HASH, leaf_hash, verify_inclusion
+
+ED25519 = b"\x01"
+PROOF_HEADER = "c2sp.org/tlog-proof@v1"
+MOST_SIGNATURES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A tree head: `root` is 32 bytes, `note` the exact text it was read from."""
+
+    origin: str
+    size: int
+    root: bytes
+    note: str
+
+
+class LogKey:
+    """The log's Ed25519 key. `name` is the log's origin. Never printed."""
+
+    def __init__(self, name: str, private: Ed25519PrivateKey) -> None:
+        self.name = name
+        self._private = private
+        self._public = private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+    def __repr__(self) -> str:
+        return f"LogKey({self.name!r})"
+
+    @classmethod
+    def generate(cls, name: str) -> LogKey:
+        """A new key for the log `name`."""
+        return cls(name, Ed25519PrivateKey.generate())
+
+    @classmethod
+    def load(cls, path: Path) -> LogKey:
+        """Read a key saved by `save`.
+
+        Raises:
+            KeyUnusable: not such a file.
+        """
+        try:
+            name, encoded = path.read_text().split()
+            return cls(name, Ed25519PrivateKey.from_private_bytes(base64.b64decode(encoded, validate=True)))
+        except (OSError, ValueError) as error:
+            raise KeyUnusable(str(error), place=str(path)) from error
+
+    def save(self, path: Path) -> None:
+        """Write the key to a new file readable by its owner only."""
+        text = f"{self.name} {base64.b64encode(self._private.private_bytes_raw()).decode()}\n"
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(text)
+
+    def vkey(self) -> str:
+        """Verifier key line: name+keyid+base64(type ‖ public key)."""
+        key_id = _key_id(self.name, self._public)
+        return f"{self.name}+{key_id.hex()}+{base64.b64encode(ED25519 + self._public).decode()}"
+
+    def sign_note(self, origin: str, size: int, root: bytes) -> str:
+        """A signed checkpoint note over (origin, size, root)."""
+        body = f"{origin}\n{size}\n{base64.b64encode(root).decode()}\n"
+        signature = _key_id(self.name, self._public) + self._private.sign(body.encode())
+        return f"{body}\n— {self.name} {base64.b64encode(signature).decode()}\n"
+
+
+def _key_id(name: str, public: bytes) -> bytes:
+    return hashlib.sha256(name.encode() + b"\n" + ED25519 + public).digest()[:4]
+
+
+def parse_note(note: str) -> Checkpoint:
+    """Read a checkpoint without checking its signatures.
+
+    Raises:
+        CheckpointInvalid: malformed.
+    """
+    body, _ = _split(note)
+    lines = body.split("\n")
+    if len(lines) < 4 or not lines[0]:
+        raise CheckpointInvalid("fewer than three lines")
+    if not lines[1].isascii() or not lines[1].isdigit() or (lines[1] != "0" and lines[1].startswith("0")):
+        raise CheckpointInvalid("size line")
+    root = _b64(lines[2])
+    if len(root) != HASH:
+        raise CheckpointInvalid("root line")
+    return Checkpoint(origin=lines[0], size=int(lines[1]), root=root, note=note)
+
+
+def verify_note(note: str, vkeys: Sequence[str]) -> Checkpoint:
+    """Gate: the note carries a valid signature of one of `vkeys` whose name is its origin.
+
+    Raises:
+        CheckpointInvalid: malformed, unsigned by a known key, or a known key's line fails.
+    """
+    checkpoint = parse_note(note)
+    body, signatures = _split(note)
+    known = {(name, key_id): key for name, key_id, key in map(_vkey, vkeys)}
+    by_origin = False
+    seen: set[tuple[str, bytes]] = set()
+    for name, blob in signatures:
+        identity = (name, blob[:4])
+        key = known.get(identity)
+        if key is None:
+            continue
+        if identity in seen:
+            raise CheckpointInvalid("repeated signature", place=name)
+        seen.add(identity)
+        try:
+            key.verify(blob[4:], body.encode())
+        except InvalidSignature as error:
+            raise CheckpointInvalid("signature does not hold", place=name) from error
+        by_origin = by_origin or name == checkpoint.origin
+    if not by_origin:
+        raise CheckpointInvalid("no signature of a known log key", place=checkpoint.origin)
+    return checkpoint
+
+
+def build_proof(index: int, path: Sequence[bytes], note: str) -> str:
+    """A c2sp.org/tlog-proof@v1 text: index, audit path from the leaf up, the note."""
+    lines = [PROOF_HEADER, f"index {index}", *(base64.b64encode(part).decode() for part in path)]
+    return "\n".join(lines) + "\n\n" + note
+
+
+def verify_proof(text: str, leaf: bytes, vkeys: Sequence[str]) -> tuple[int, Checkpoint]:
+    """Gate: `leaf` is in a log head signed by a known key: (index, head).
+
+    Raises:
+        ProofInvalid, CheckpointInvalid: it is not.
+    """
+    head, found, note = text.partition("\n\n")
+    lines = head.split("\n")
+    if not found or lines[0] != PROOF_HEADER:
+        raise ProofInvalid("header")
+    rest = lines[1:]
+    if rest and rest[0].startswith("extra "):
+        rest = rest[1:]
+    if not rest or not rest[0].startswith("index "):
+        raise ProofInvalid("index line")
+    number = rest[0][6:]
+    if not number.isascii() or not number.isdigit() or (number != "0" and number.startswith("0")) or len(rest) > 65:
+        raise ProofInvalid("index line")
+    try:
+        path = [_b64(line) for line in rest[1:]]
+    except CheckpointInvalid as error:
+        raise ProofInvalid("path line") from error
+    checkpoint = verify_note(note, vkeys)
+    verify_inclusion(leaf_hash(leaf), int(number), checkpoint.size, path, checkpoint.root)
+    return int(number), checkpoint
+
+
+def _split(note: str) -> tuple[str, list[tuple[str, bytes]]]:
+    if not note.endswith("\n") or any(ord(c) < 0x20 and c != "\n" for c in note) or "\x7f" in note:
+        raise CheckpointInvalid("not a note")
+    text, found, tail = note.rpartition("\n\n")
+    if not found:
+        raise CheckpointInvalid("no signatures")
+    lines = tail[:-1].split("\n")
+    if len(lines) > MOST_SIGNATURES:
+        raise CheckpointInvalid("too many signatures")
+    signatures = []
+    for line in lines:
+        parts = line.split(" ")
+        if len(parts) != 3 or parts[0] != "—" or not parts[1] or "+" in parts[1]:
+            raise CheckpointInvalid("signature line")
+        blob = _b64(parts[2])
+        if len(blob) < 5:
+            raise CheckpointInvalid("signature line")
+        signatures.append((parts[1], blob))
+    return text + "\n", signatures
+
+
+def _vkey(line: str) -> tuple[str, bytes, Ed25519PublicKey]:
+    try:
+        name, key_id, encoded = line.strip().split("+", 2)
+        data = base64.b64decode(encoded, validate=True)
+        if data[:1] != ED25519 or _key_id(name, data[1:]) != bytes.fromhex(key_id):
+            raise ValueError("key id does not match")
+        return name, bytes.fromhex(key_id), Ed25519PublicKey.from_public_bytes(data[1:])
+    except ValueError as error:
+        raise CheckpointInvalid(f"verifier key: {error}") from error
+
+
+def _b64(text: str) -> bytes:
+    try:
+        data = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise CheckpointInvalid("base64") from error
+    if base64.b64encode(data).decode() != text:
+        raise CheckpointInvalid("base64 is not canonical")
+    return data
