@@ -1,0 +1,1 @@
+"""edxml: bytes ↔ values. Nothing else in the exchange parses or writes XML."""

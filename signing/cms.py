@@ -1,0 +1,94 @@
+"""cms — a detached CMS signature (RFC 5652) built from constant DER pieces.
+
+Everything that depends only on the certificate is encoded once; a document costs
+one digest attribute, one signature and a few concatenations. Signed attributes
+are sorted bytewise (DER SET OF): strict verifiers refuse anything else.
+CAdES baseline B-B (EN 319 122-1): content-type, message-digest, signing-certificate-v2.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+
+from asn1crypto import algos, cms, tsp
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from signing.keys import SigningKey
+
+assert tsp.SigningCertificateV2  # importing it teaches asn1crypto.cms the RFC 5035 and RFC 3161 attributes
+_DATA = cms.ContentType("data").dump()
+_SIGNED_DATA = cms.ContentType("signed_data").dump()
+_CONTENT_TYPE = cms.CMSAttributeType("content_type").dump()
+_MESSAGE_DIGEST = cms.CMSAttributeType("message_digest").dump()
+_SIGNING_CERTIFICATE_V2 = cms.CMSAttributeType("signing_certificate_v2").dump()
+_TIMESTAMP_TOKEN = cms.CMSAttributeType("signature_time_stamp_token").dump()
+_VERSION_1 = b"\x02\x01\x01"
+
+
+def tlv(tag: int, *parts: bytes) -> bytes:
+    """DER tag-length-value around the joined `parts`."""
+    body = b"".join(parts)
+    size = len(body)
+    if size < 0x80:
+        return bytes((tag, size)) + body
+    length = size.to_bytes((size.bit_length() + 7) // 8, "big")
+    return bytes((tag, 0x80 | len(length))) + length + body
+
+
+def _algorithm(key: SigningKey, pss: bool) -> bytes:
+    if key.algorithm(pss=pss) == "rsa-pss-sha256":
+        parameters = {
+            "hash_algorithm": {"algorithm": "sha256"},
+            "mask_gen_algorithm": {"algorithm": "mgf1", "parameters": {"algorithm": "sha256"}},
+            "salt_length": 32,
+        }
+        pss_algorithm: bytes = algos.SignedDigestAlgorithm({"algorithm": "rsassa_pss", "parameters": algos.RSASSAPSSParams(parameters)}).dump()
+        return pss_algorithm
+    name = "sha256_rsa" if key.algorithm() == "rsa-pkcs1-sha256" else "sha256_ecdsa"
+    plain: bytes = algos.SignedDigestAlgorithm({"algorithm": name}).dump()
+    return plain
+
+
+class Builder:
+    """Makes detached CMS signatures for one key. Thread-safe."""
+
+    def __init__(self, key: SigningKey, *, pss: bool = False) -> None:
+        self.key, self.pss = key, pss
+        certificate = cms.Certificate.load(key.der)
+        issuer, serial = certificate.issuer.dump(), certificate["tbs_certificate"]["serial_number"].dump()
+        chain = [c.public_bytes(Encoding.DER) for c in key.chain]
+        self._certificates = tlv(0xA0, key.der, *chain)
+        self._sid = tlv(0x30, issuer, serial)
+        self._digest_algorithm = algos.DigestAlgorithm({"algorithm": "sha256"}).dump()
+        self._signature_algorithm = _algorithm(key, pss)
+        self._content_type = tlv(0x30, _CONTENT_TYPE, tlv(0x31, _DATA))
+        # RFC 5035: hashAlgorithm is left out because SHA-256 is its default.
+        certificate_id = tlv(0x30, tlv(0x04, hashlib.sha256(key.der).digest()), tlv(0x30, tlv(0x30, tlv(0xA4, issuer)), serial))
+        self._signing_certificate = tlv(0x30, _SIGNING_CERTIFICATE_V2, tlv(0x31, tlv(0x30, tlv(0x30, certificate_id))))
+
+    def detached(self, digest: bytes, *, timestamp: Callable[[bytes], bytes] | None = None) -> bytes:
+        """ContentInfo DER of a detached signature over the content with SHA-256 `digest` (32 bytes).
+
+        Args:
+            timestamp: turns SHA-256 of the signature value into an RFC 3161 token (B-T).
+        """
+        message_digest = tlv(0x30, _MESSAGE_DIGEST, tlv(0x31, tlv(0x04, digest)))
+        attributes = b"".join(sorted((self._content_type, message_digest, self._signing_certificate)))
+        signature = self.key.sign(tlv(0x31, attributes), pss=self.pss)
+        unsigned = b""
+        if timestamp is not None:
+            token = timestamp(hashlib.sha256(signature).digest())
+            unsigned = tlv(0xA1, tlv(0x30, _TIMESTAMP_TOKEN, tlv(0x31, token)))
+        signer = tlv(
+            0x30,
+            _VERSION_1,
+            self._sid,
+            self._digest_algorithm,
+            tlv(0xA0, attributes),
+            self._signature_algorithm,
+            tlv(0x04, signature),
+            unsigned,
+        )
+        signed = tlv(0x30, _VERSION_1, tlv(0x31, self._digest_algorithm), tlv(0x30, _DATA), self._certificates, tlv(0x31, signer))
+        return tlv(0x30, _SIGNED_DATA, tlv(0xA0, signed))
