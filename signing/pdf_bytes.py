@@ -1,0 +1,113 @@
+"""pdf_bytes — what the bytes of a signed PDF must look like, whatever a parser makes of them.
+
+signing.md 7 rule 3 (nothing after the end) and rule 4 (the byte range has
+exactly one gap, filled by one hex string that is the signature parsed).
+"""
+
+from __future__ import annotations
+
+import binascii
+import mmap
+import re
+from dataclasses import dataclass, field
+from typing import IO, Any
+
+from pyhanko.pdf_utils import generic
+from pyhanko.sign.fields import enumerate_sig_fields
+
+_WHITE = b" \t\r\n\x0c\x00"
+_RANGE = re.compile(rb"/ByteRange\s*\[")
+_OBJECT = re.compile(rb"(?<!\d)(\d{1,10})[ \t\r\n\x0c\x00]{1,8}\d{1,5}[ \t\r\n\x0c\x00]{1,8}obj\Z")
+
+
+@dataclass(slots=True)
+class TamperSigns:
+    """What was seen, in words for a technician. `ends` are range ends in order of check."""
+
+    found: list[str] = field(default_factory=list)
+    ends: list[int] = field(default_factory=list)
+
+    def add(self, sign: str) -> None:
+        """Note a sign once."""
+        if sign not in self.found:
+            self.found.append(sign)
+
+
+def check_end(file: IO[bytes], signs: TamperSigns) -> None:
+    """After the final %%EOF only white space."""
+    size = file.seek(0, 2)
+    file.seek(max(0, size - 2048))
+    if not file.read().rstrip(_WHITE).endswith(b"%%EOF"):
+        signs.add("bytes after the last end-of-file mark")
+
+
+def count_ranges(file: IO[bytes]) -> int:
+    """How many byte-range arrays the raw file shows."""
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        return sum(1 for _ in _RANGE.finditer(data))
+
+
+def filled_fields(reader: Any) -> list[str]:
+    """Names of signature fields with a value, by our own walk of the form."""
+    return [name for name, value, _ in enumerate_sig_fields(reader) if value is not None]
+
+
+def check_range(file: IO[bytes], reader: Any, embedded: Any, signs: TamperSigns) -> None:
+    """The byte range of one signature, against the bytes of the file."""
+    name = str(embedded.field_name)
+    values = [int(v) for v in embedded.sig_object["/ByteRange"]]
+    size = file.seek(0, 2)
+    if len(values) != 4 or values[0] != 0 or min(values) < 0:
+        signs.add(f"{name}: byte range is not [0 b c d]")
+        return
+    _, b, c, d = values
+    if not 0 < b < c or d <= 0 or c + d > size:
+        signs.add(f"{name}: byte range leaves the file")
+        return
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        _check_gap(data[b:c], embedded, name, signs)
+        tail = data[max(0, c + d - 16) : c + d].rstrip(_WHITE)
+        if not tail.endswith(b"%%EOF"):
+            signs.add(f"{name}: byte range does not end at a revision")
+        _check_object(data[:b], embedded, name, reader, signs)
+        if b"endobj" not in data[c : c + min(d, 65536)]:
+            signs.add(f"{name}: signature object is not closed in its own range")
+    if signs.ends and c + d <= signs.ends[-1]:
+        signs.add(f"{name}: byte ranges do not grow")
+    signs.ends.append(c + d)
+
+
+def _check_gap(gap: bytes, embedded: Any, name: str, signs: TamperSigns) -> None:
+    if not (gap.startswith(b"<") and gap.endswith(b">")):
+        signs.add(f"{name}: the gap is not one hex string")
+        return
+    try:
+        contents = binascii.unhexlify(gap[1:-1])
+    except binascii.Error:
+        signs.add(f"{name}: the gap is not one hex string")
+        return
+    parsed = embedded.sig_object.raw_get("/Contents")
+    original = parsed.original_bytes if isinstance(parsed, generic.TextStringObject) else bytes(parsed)
+    if contents != original:
+        signs.add(f"{name}: the gap is not the signature that was parsed")
+
+
+def _check_object(before: bytes, embedded: Any, name: str, reader: Any, signs: TamperSigns) -> None:
+    reference = getattr(embedded.sig_object, "container_ref", None)
+    if not isinstance(reference, generic.Reference):
+        signs.add(f"{name}: signature is not an indirect object")
+        return
+    if _opening(before) != reference.idnum:
+        signs.add(f"{name}: signature object does not open in front of its gap")
+    if reader.xrefs.get_introducing_revision(reference) != reader.xrefs.get_last_change(reference):
+        signs.add(f"{name}: signature object was redefined later")
+
+
+def _opening(before: bytes) -> int | None:
+    """Number of the last object opened in `before`."""
+    end = len(before)
+    while (end := before.rfind(b"obj", max(0, end - 65536), end)) >= 0:
+        match = _OBJECT.search(before[max(0, end - 40) : end + 3])
+        if match is not None:
+            return int(match.group(1))
+    return None

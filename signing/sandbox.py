@@ -1,0 +1,130 @@
+"""sandbox — lồng kính: verification in worker processes with limits.
+
+A worker has no more than its share of CPU and memory and is killed when it
+overruns the wall clock. Whatever happens there is a verdict "cannot be
+determined" with a reason, never a crash of the caller. Messages are pickled
+frozen values over pipes; the worker ends when its pipe closes.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import queue
+import resource
+import threading
+from datetime import datetime
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Literal
+
+from signing.policy import judge
+from signing.report import DualSignature, Indication, PdfFindings, PdfVerdict, Reason, Verdict
+from signing.trust import Trust
+from signing.verify_pdf import verify_pdf
+
+Kind = Literal["document", "attachment", "copy"]
+_context = multiprocessing.get_context("spawn")
+
+
+class Sandbox:
+    """A pool of `workers` verifiers. Thread-safe; workers start at first use."""
+
+    def __init__(self, workers: int = 2, *, cpu_seconds: int = 2, memory_mb: int = 512, wall_seconds: float = 10.0) -> None:
+        self._limits = (cpu_seconds, memory_mb)
+        self._wall = wall_seconds
+        self._idle: queue.LifoQueue[_Worker | None] = queue.LifoQueue()
+        for _ in range(workers):
+            self._idle.put(None)
+        self._workers: set[_Worker] = set()
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def verify(self, path: Path, trust: Trust, *, at: datetime, policy: str = "nd30", kind: Kind = "document") -> PdfVerdict:
+        """Verify and judge one file in a worker; blocks until the verdict."""
+        worker = self._idle.get()
+        try:
+            if worker is None:
+                worker = _Worker(self._limits)
+                with self._lock:
+                    self._workers.add(worker)
+            verdict = worker.ask(path, trust, at, policy, kind, wall=self._wall)
+        except (EOFError, OSError, TimeoutError) as error:
+            if worker is not None:
+                self._discard(worker)
+                worker = None
+            verdict = _undetermined(policy, error)
+        finally:
+            self._idle.put(worker)
+        return verdict
+
+    def _discard(self, worker: _Worker) -> None:
+        worker.stop()
+        with self._lock:
+            self._workers.discard(worker)
+
+    def close(self) -> None:
+        """End all workers."""
+        with self._lock:
+            workers, self._workers = self._workers, set()
+        for worker in workers:
+            worker.stop()
+
+
+class _Worker:
+    def __init__(self, limits: tuple[int, int]) -> None:
+        self._pipe, child = _context.Pipe()
+        self._process = _context.Process(target=_serve, args=(child, *limits), daemon=True, name="vanthu-verifier")
+        self._process.start()
+        child.close()
+        self._known = ""
+
+    def ask(self, path: Path, trust: Trust, at: datetime, policy: str, kind: Kind, *, wall: float) -> PdfVerdict:
+        # The trust list is sent once and then named by its fingerprint.
+        fingerprint = trust.fingerprint
+        self._pipe.send((path, None if self._known == fingerprint else trust, at, policy, kind))
+        self._known = fingerprint
+        if not self._pipe.poll(wall):
+            raise TimeoutError("wall clock")
+        verdict = self._pipe.recv()
+        if not isinstance(verdict, PdfVerdict):
+            raise EOFError("no verdict")
+        return verdict
+
+    def stop(self) -> None:
+        self._pipe.close()
+        if self._process.is_alive():
+            self._process.kill()
+        self._process.join(5)
+
+
+def _serve(pipe: Connection, cpu_seconds: int, memory_mb: int) -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (memory_mb << 20, memory_mb << 20))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    trust: Trust | None = None
+    try:
+        while True:
+            path, sent, at, policy, kind = pipe.recv()
+            trust = sent or trust
+            used = resource.getrusage(resource.RUSAGE_SELF)
+            # The limit counts the whole life of the process, so each job moves it on.
+            soft = int(used.ru_utime + used.ru_stime) + cpu_seconds + 1
+            resource.setrlimit(resource.RLIMIT_CPU, (soft, resource.RLIM_INFINITY))
+            if trust is None:
+                raise EOFError
+            pipe.send(judge(verify_pdf(path, trust, at=at), policy=policy, kind=kind))
+    except (EOFError, OSError, KeyboardInterrupt):
+        os._exit(0)
+
+
+def _undetermined(policy: str, error: Exception) -> PdfVerdict:
+    reason = Reason(
+        "pdf.limit",
+        "Việc kiểm tra tệp vượt giới hạn cho phép nên chưa có kết quả.",
+        "Verification of the file went over its limits; there is no result.",
+        type(error).__name__,
+    )
+    findings = PdfFindings(sha256="", size=0, reasons=(reason,), error=f"{type(error).__name__}: {error}"[:200])
+    return PdfVerdict(
+        policy, Verdict.UNDETERMINED, DualSignature.NOT_APPLICABLE, Indication.INDETERMINATE, "GENERIC", (reason,), findings
+    )
