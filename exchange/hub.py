@@ -225,6 +225,11 @@ class Hub:
             latest = custody_log.latest_checkpoint(connection)
         return latest.note if latest is not None else self.office.head()
 
+    def verify_log(self, progress: Callable[[int], None] | None = None) -> custody_log.Audit:
+        """Recompute the whole log from its leaves."""
+        with self.store.read() as connection:
+            return custody_log.recompute(connection, progress=progress)
+
     def tile(self, level: int, index: int, width: int) -> bytes:
         """Hashes of a tile (tlog-tiles), 32 bytes each."""
         with self.store.read() as connection:
