@@ -7,6 +7,7 @@ no custody entry. Failure notices never cause failure notices.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -38,6 +39,7 @@ class Carriage:
     size: int
     seal: bytes
     attempt: int
+    facts: str
 
 
 def claim(office: Office, limit: int, *, worker: str) -> list[Carriage]:
@@ -62,6 +64,10 @@ def claim(office: Office, limit: int, *, worker: str) -> list[Carriage]:
                     size=row.size,
                     seal=office.store.blobs.path(row.seal_sha256).read_bytes(),
                     attempt=delivery.attempt,
+                    facts=json.dumps(
+                        {"from": row.sender, "document_id": row.document_id, "subject": row.subject, "code": row.code, "mark": row.mark},
+                        ensure_ascii=False,
+                    ),
                 )
             )
     return carriages

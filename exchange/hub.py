@@ -225,6 +225,11 @@ class Hub:
             latest = custody_log.latest_checkpoint(connection)
         return latest.note if latest is not None else self.office.head()
 
+    def entries(self) -> int:
+        """How many entries the log has."""
+        with self.store.read() as connection:
+            return custody_log.size(connection)
+
     def verify_log(self, progress: Callable[[int], None] | None = None) -> custody_log.Audit:
         """Recompute the whole log from its leaves."""
         with self.store.read() as connection:

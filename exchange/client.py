@@ -1,0 +1,264 @@
+"""client — what an agency's system imports to submit, collect, acknowledge and report.
+
+A submission has three outcomes: a receipt that was verified here, a refusal, or
+"unknown: ask again with the same id" (`HubUnreachable`). Never "sent" without proof.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import hashlib
+import os
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote
+
+import aiohttp
+
+from exchange.courier import CHUNK, client_tls
+from exchange.errors import DigestMismatch, ExchangeError, HubUnreachable, ReceiptInvalid
+from signing.errors import SigningError
+from signing.keys import SigningKey
+from signing.receipt_check import ReceiptFinding, check_receipt
+from signing.seal import sign_seal
+from signing.trust import Trust
+
+
+class Refused(ExchangeError):
+    """The hub refused; carries the hub's own code and sentences."""
+
+    code = "client.refused"
+    vi = "Máy chủ từ chối yêu cầu."
+    en = "The hub refused the request."
+    retry = False
+
+    def __init__(self, problem: dict[str, Any]) -> None:
+        super().__init__(str(problem.get("detail", "")), place=str(problem.get("place", "")))
+        self.hub_code = str(problem.get("code", "http"))
+        self.hub_vi = str(problem.get("title_vi", ""))
+        self.hub_en = str(problem.get("title", ""))
+        self.hub_retry = bool(problem.get("retry", False))
+        self.hub_status = int(problem.get("status", 0))
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """A receipt and what was found when it was verified."""
+
+    data: bytes
+    finding: ReceiptFinding
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A package on disk whose digest was compared, with the sender's seal."""
+
+    path: Path
+    sha256: str
+    size: int
+    seal: bytes
+    envelope: str
+
+
+class Client:
+    """One agency's connection to the hub. Use as an async context manager."""
+
+    def __init__(
+        self,
+        hub_url: str,
+        *,
+        tls_certificate: Path,
+        tls_ca: Path,
+        key: SigningKey,
+        trust: Trust,
+        vkeys: Sequence[str],
+        timeout_seconds: float = 120.0,
+    ) -> None:
+        self._url = hub_url.rstrip("/")
+        self._tls = client_tls(tls_certificate, tls_ca)
+        self._key, self._trust, self._vkeys = key, trust, tuple(vkeys)
+        self._timeout = aiohttp.ClientTimeout(total=timeout_seconds, connect=10)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        connector = aiohttp.TCPConnector(ssl=self._tls, limit=64)
+        self._session = aiohttp.ClientSession(connector=connector, timeout=self._timeout, max_field_size=32768)
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def submit(self, package: Path, *, now: datetime, seal: bytes | None = None) -> Proven:
+        """Submit a package; a verified receipt.
+
+        Raises:
+            Refused: the hub's refusal. HubUnreachable: outcome unknown, ask again.
+            ReceiptInvalid: an answer that proves nothing; not to be treated as sent.
+        """
+        digest = await asyncio.to_thread(_digest, package)
+        seal = seal or sign_seal(digest, self._key)
+        headers = {**_sealed(seal), "Content-Type": "application/edxml+xml", "Repr-Digest": _header(digest)}
+        headers["Content-Length"] = str(package.stat().st_size)
+        status, _, data = await self._call("POST", "/v1/packages", data=_stream(package), headers=headers)
+        proven = self._prove(data, digest.hex(), now, replayed=status == 200)
+        if not proven.finding.event.endswith("/SubmissionAcceptance"):
+            raise ReceiptInvalid(proven.finding.event, place="receipt")
+        return proven
+
+    async def inbox(self, *, after: int = 0, limit: int = 50, wait: float = 0) -> tuple[list[dict[str, Any]], int]:
+        """Mailbox lines above the cursor `after`, and the next cursor."""
+        path = f"/v1/inbox?after={after}&limit={limit}&wait={int(wait)}"
+        value = await self._json(path)
+        return list(value["items"]), int(value["next"])
+
+    async def fetch(self, delivery: str, target: Path) -> Fetched:
+        """Fetch a package to `target` (fsynced); its digest is compared.
+
+        Raises:
+            DigestMismatch: what arrived is not what the hub declared.
+        """
+        digest, size = hashlib.sha256(), 0
+        session = self._open()
+        try:
+            async with session.get(f"{self._url}/v1/deliveries/{quote(delivery, safe='')}/package") as answer:
+                if answer.status >= 300:
+                    raise await _refusal(answer)
+                with target.open("wb") as file:
+                    async for chunk in answer.content.iter_chunked(CHUNK):
+                        digest.update(chunk)
+                        size += len(chunk)
+                        file.write(chunk)
+                    file.flush()
+                    await asyncio.to_thread(os.fsync, file.fileno())
+                headers = answer.headers
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise HubUnreachable(f"{type(error).__name__}: {error}", place=self._url) from error
+        if headers.get("Repr-Digest") != _header(digest.digest()):
+            raise DigestMismatch(digest.hexdigest(), place="Repr-Digest")
+        seal = _decode(headers.get("Vanthu-Seal", ""))
+        return Fetched(target, digest.hexdigest(), size, seal, headers.get("Vanthu-Envelope", ""))
+
+    async def acknowledge(self, delivery: str, status: bytes, *, now: datetime, seal: bytes | None = None) -> Proven:
+        """Send the sealed status 01 of a delivery; a verified receipt."""
+        return await self._send(f"/v1/deliveries/{quote(delivery, safe='')}/acknowledgement", status, seal, now)
+
+    async def send_status(self, status: bytes, *, now: datetime, seal: bytes | None = None) -> Proven:
+        """Send a sealed status message; a verified receipt."""
+        return await self._send("/v1/statuses", status, seal, now)
+
+    async def status_message(self, status_id: str) -> tuple[bytes, bytes]:
+        """A status message and its seal."""
+        _, headers, data = await self._call("GET", f"/v1/statuses/{quote(status_id, safe='')}")
+        return data, _decode(headers.get("Vanthu-Seal", ""))
+
+    async def timeline(self, envelope: str) -> dict[str, Any]:
+        """Facts, deliveries and events of a document."""
+        return await self._json(f"/v1/documents/{quote(envelope, safe='')}/timeline")
+
+    async def find(self, document_id: str) -> list[dict[str, Any]]:
+        """Envelopes of a document."""
+        return list((await self._json(f"/v1/documents?document_id={quote(document_id, safe='')}"))["items"])
+
+    async def receipt(self, envelope: str) -> bytes:
+        """The receipt of acceptance."""
+        return (await self._call("GET", f"/v1/documents/{quote(envelope, safe='')}/receipt"))[2]
+
+    async def proof(self, envelope: str) -> str:
+        """Offline inclusion proof of the acceptance."""
+        return (await self._call("GET", f"/v1/documents/{quote(envelope, safe='')}/proof"))[2].decode()
+
+    async def evidence(self, envelope: str, target: Path, *, content: bool = True) -> None:
+        """Write the evidence file to `target`."""
+        path = f"/v1/documents/{quote(envelope, safe='')}/evidence?content={int(content)}"
+        target.write_bytes((await self._call("GET", path))[2])
+
+    async def agencies(self, query: str = "") -> list[dict[str, Any]]:
+        """The directory."""
+        return list((await self._json(f"/v1/agencies?q={quote(query, safe='')}"))["items"])
+
+    async def _send(self, path: str, status: bytes, seal: bytes | None, now: datetime) -> Proven:
+        digest = hashlib.sha256(status).digest()
+        headers = {**_sealed(seal or sign_seal(digest, self._key)), "Content-Type": "application/edxml+xml"}
+        _, _, data = await self._call("POST", path, data=status, headers=headers)
+        return self._prove(data, digest.hex(), now)
+
+    def _prove(self, data: bytes, sha256: str, now: datetime, *, replayed: bool = False) -> Proven:
+        try:
+            finding = check_receipt(data, trust=self._trust, vkeys=self._vkeys, at=now)
+        except SigningError as error:
+            raise ReceiptInvalid(f"{error.code}: {error.detail}", place="receipt") from error
+        if finding.package_sha256 != sha256:
+            raise ReceiptInvalid("the receipt is about other bytes", place="receipt")
+        return Proven(data, finding, replayed)
+
+    async def _json(self, path: str) -> dict[str, Any]:
+        session = self._open()
+        try:
+            async with session.get(self._url + path) as answer:
+                if answer.status >= 300:
+                    raise await _refusal(answer)
+                value: dict[str, Any] = await answer.json()
+                return value
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise HubUnreachable(f"{type(error).__name__}: {error}", place=self._url) from error
+
+    async def _call(self, method: str, path: str, *, data: Any = None, headers: dict[str, str] | None = None) -> tuple[int, Any, bytes]:
+        session = self._open()
+        try:
+            async with session.request(method, self._url + path, data=data, headers=headers) as answer:
+                if answer.status >= 300:
+                    raise await _refusal(answer)
+                return answer.status, answer.headers, await answer.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise HubUnreachable(f"{type(error).__name__}: {error}", place=self._url) from error
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            raise RuntimeError("use the client as an async context manager")
+        return self._session
+
+
+async def _refusal(answer: aiohttp.ClientResponse) -> ExchangeError:
+    try:
+        problem = await answer.json(content_type=None)
+    except (ValueError, aiohttp.ClientError):
+        problem = None
+    if not isinstance(problem, dict) or "code" not in problem:
+        return HubUnreachable(f"HTTP {answer.status}")
+    if problem["code"] == "internal" or answer.status in (502, 503):
+        return HubUnreachable(f"HTTP {answer.status}: {problem['code']}")
+    return Refused(problem)
+
+
+def _sealed(seal: bytes) -> dict[str, str]:
+    return {"Vanthu-Seal": base64.b64encode(seal).decode()}
+
+
+def _header(digest: bytes) -> str:
+    return f"sha-256=:{base64.b64encode(digest).decode()}:"
+
+
+def _decode(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error:
+        return b""
+
+
+def _digest(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
+
+
+async def _stream(path: Path) -> AsyncIterator[bytes]:
+    with path.open("rb") as file:
+        while chunk := await asyncio.to_thread(file.read, CHUNK):
+            yield chunk

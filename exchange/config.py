@@ -1,0 +1,155 @@
+"""config — cấu hình: one frozen settings object for a hub, one for a node.
+
+TOML plus environment; unknown keys are errors; relative paths are relative to
+the file. Units stand in the names.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from exchange.errors import ConfigError
+
+S = TypeVar("S")
+
+
+@dataclass(frozen=True, slots=True)
+class HubSettings:
+    """A hub. Environment overrides: VANTHU_DATABASE, VANTHU_SEAL_PASSWORD_FILE."""
+
+    data: Path
+    trust: Path
+    tls_certificate: Path
+    tls_ca: Path
+    seal_key: Path
+    log_key: Path
+    database: str = ""  # "" is SQLite in the data folder
+    blobs: Path | None = None
+    high_water: Path | None = None  # keep it on another disk than the database
+    seal_password_file: Path | None = None
+    host: str = "127.0.0.1"
+    port: int = 8443
+    origin: str = "hub.example.vn/custody/2026"
+    verifier_workers: int = 2
+    request_threads: int = 16
+    max_package_bytes: int = 2 * 1024**3
+    tsa_urls: tuple[str, ...] = ()
+    retry_first_seconds: float = 5.0
+    retry_longest_seconds: float = 600.0
+    give_up_hours: float = 24.0
+    push_workers: int = 8
+
+    @property
+    def database_url(self) -> str:
+        """URL of the database."""
+        return self.database or f"sqlite:///{self.data / 'hub.sqlite'}"
+
+    @property
+    def blob_folder(self) -> Path:
+        """Folder of the blobs."""
+        return self.blobs or self.data / "blobs"
+
+    @property
+    def high_water_file(self) -> Path:
+        """File of the last signed head."""
+        return self.high_water or self.data / "high-water"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSettings:
+    """An agency's node, and what its command line uses to reach the hub."""
+
+    agency: str
+    data: Path
+    hub_url: str
+    trust: Path
+    tls_certificate: Path
+    tls_ca: Path
+    seal_key: Path
+    name: str = ""
+    seal_password_file: Path | None = None
+    database: str = ""
+    mode: str = "pull"  # "push": the hub delivers to this node
+    host: str = "127.0.0.1"
+    push_port: int = 0  # mutual TLS, for the hub; only with mode "push"
+    local_port: int = 8900  # loopback, for the agency's own systems
+    poll_wait_seconds: float = 25.0
+    retry_first_seconds: float = 2.0
+    retry_longest_seconds: float = 300.0
+    auto_acknowledge: bool = True
+    verifier_workers: int = 1
+
+    @property
+    def database_url(self) -> str:
+        """URL of the journal."""
+        return self.database or f"sqlite:///{self.data / 'node.sqlite'}"
+
+
+def load_hub(path: Path, environ: Mapping[str, str]) -> HubSettings:
+    """Read ``[hub]`` of a TOML file.
+
+    Raises:
+        ConfigError: unreadable, unknown or missing key, wrong type.
+    """
+    return _load(HubSettings, path, "hub", environ)
+
+
+def load_node(path: Path, environ: Mapping[str, str]) -> NodeSettings:
+    """Read ``[node]`` of a TOML file.
+
+    Raises:
+        ConfigError: unreadable, unknown or missing key, wrong type.
+    """
+    return _load(NodeSettings, path, "node", environ)
+
+
+def password(file: Path | None) -> bytes | None:
+    """A key's password from its file, without the line end.
+
+    Raises:
+        ConfigError: the file cannot be read.
+    """
+    if file is None:
+        return None
+    try:
+        return file.read_bytes().rstrip(b"\r\n")
+    except OSError as error:
+        raise ConfigError(str(error), place=str(file)) from error
+
+
+def _load(kind: type[S], path: Path, section: str, environ: Mapping[str, str]) -> S:
+    try:
+        values: dict[str, Any] = tomllib.loads(path.read_text())[section]
+    except (OSError, tomllib.TOMLDecodeError, KeyError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{type(error).__name__}: {error}", place=str(path)) from error
+    for name, key in (("VANTHU_DATABASE", "database"), ("VANTHU_SEAL_PASSWORD_FILE", "seal_password_file")):
+        if environ.get(name):
+            values[key] = environ[name]
+    fields = {f.name: f for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    unknown = sorted(set(values) - set(fields))
+    if unknown:
+        raise ConfigError(f"unknown key {unknown[0]!r}", place=f"{path}: [{section}]")
+    missing = [n for n, f in fields.items() if f.default is dataclasses.MISSING and n not in values]
+    if missing:
+        raise ConfigError(f"missing key {missing[0]!r}", place=f"{path}: [{section}]")
+    return kind(**{name: _typed(str(fields[name].type), value, path, name) for name, value in values.items()})
+
+
+def _typed(annotation: str, value: Any, path: Path, name: str) -> Any:
+    wanted: dict[str, type | tuple[type, ...]] = {"str": str, "int": int, "float": (int, float), "bool": bool}
+    if annotation.startswith("Path"):
+        good, result = isinstance(value, str), (path.parent / str(value)).absolute()
+    elif annotation.startswith("tuple"):
+        good, result = isinstance(value, list) and all(isinstance(v, str) for v in value), value
+        result = tuple(value) if good else value
+    else:
+        expected = wanted[annotation]
+        good, result = isinstance(value, expected) and (annotation == "bool" or not isinstance(value, bool)), value
+    if not good:
+        raise ConfigError(f"{name} must be {annotation}", place=str(path))
+    return result

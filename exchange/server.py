@@ -1,0 +1,200 @@
+"""server — wiring and life cycle of a hub process: web, dispatch, clock; orderly stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import threading
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import aiohttp
+import structlog
+import uvloop
+from aiohttp import web
+
+from exchange.config import HubSettings, password
+from exchange.courier import Courier, HttpsPush, Parcel, client_tls, server_tls
+from exchange.delivery import Retry
+from exchange.dispatch import Carriage
+from exchange.errors import CustodyError
+from exchange.hub import Hub
+from exchange.office import Office
+from exchange.store import agencies
+from exchange.store.custody_log import HighWater
+from exchange.store.engine import Store
+from exchange.web.app import make_app
+from signing.checkpoint import LogKey
+from signing.keys import open_key
+from signing.sandbox import Sandbox
+from signing.timestamps import http_timestamper
+from signing.trust import Trust
+
+log = structlog.get_logger()
+MAX_FIELD = 32 * 1024  # a seal with its chain is 3 to 5 KB of base64
+TICK_SECONDS = 1.0
+IDLE_SECONDS = 0.5
+
+
+class LiveTrust:
+    """The trust folder and the directory's seals, read again when either changes."""
+
+    def __init__(self, settings: HubSettings, store: Store) -> None:
+        self._folder, self._store = settings.trust, store
+        self._lock = threading.Lock()
+        self._seen: tuple[float, frozenset[str]] | None = None
+        self._trust: Trust | None = None
+
+    def __call__(self) -> Trust:
+        newest = max((p.stat().st_mtime for p in self._folder.rglob("*") if p.exists()), default=0.0)
+        with self._store.read() as connection:
+            seals = agencies.seal_fingerprints(connection)
+        with self._lock:
+            if self._trust is None or self._seen != (newest, seals):
+                self._trust = replace(Trust.load(self._folder), agency_certificates=seals)
+                self._seen = (newest, seals)
+            return self._trust
+
+
+def now() -> datetime:
+    """The wall clock, aware UTC."""
+    return datetime.now(UTC)
+
+
+def open_hub(settings: HubSettings, *, migrate: bool = False) -> Hub:
+    """A hub over the settings; the caller closes it.
+
+    Raises:
+        ConfigError, KeyUnusable, TrustUnusable: it cannot start, and says why.
+    """
+    settings.data.mkdir(parents=True, exist_ok=True)
+    store = Store.open(settings.database_url, blobs=settings.blob_folder, migrate=migrate)
+    try:
+        trust = LiveTrust(settings, store)
+        stamp = http_timestamper(settings.tsa_urls, post, trust()) if settings.tsa_urls else None
+        office = Office(
+            store=store,
+            origin=settings.origin,
+            seal_key=open_key(settings.seal_key, password=password(settings.seal_password_file)),
+            log_key=LogKey.load(settings.log_key),
+            high_water=HighWater(settings.high_water_file),
+            sandbox=Sandbox(workers=settings.verifier_workers),
+            trust=trust,
+            clock=now,
+            timestamp=stamp,
+        )
+        retry = Retry(
+            first=timedelta(seconds=settings.retry_first_seconds),
+            longest=timedelta(seconds=settings.retry_longest_seconds),
+            give_up=timedelta(hours=settings.give_up_hours),
+        )
+        return Hub(office, retry=retry, worker=f"{os.uname().nodename}:{os.getpid()}")
+    except BaseException:
+        store.close()
+        raise
+
+
+def post(url: str, body: bytes, content_type: str) -> bytes:
+    """POST to a time-stamp authority; OSError when it does not answer in 10 s."""
+    request = urllib.request.Request(url, data=body, headers={"Content-Type": content_type}, method="POST")
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        data: bytes = answer.read(1 << 20)
+        return data
+
+
+def run_hub(settings: HubSettings) -> None:
+    """Serve until SIGTERM or SIGINT, then stop in order. Blocks."""
+    configure_logs()
+    hub = open_hub(settings, migrate=True)
+    try:
+        hub.office.head()  # refuses to start on a database behind the last signed head
+        uvloop.run(_serve(hub, settings))
+    finally:
+        hub.close()
+
+
+def configure_logs() -> None:
+    """JSON lines on standard error: a machine key beside the human sentence."""
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+async def _serve(hub: Hub, settings: HubSettings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop.set)
+    threads = ThreadPoolExecutor(settings.request_threads, thread_name_prefix="request")
+    app = make_app(hub, threads, max_package_bytes=settings.max_package_bytes)
+    runner = web.AppRunner(app, access_log=None, max_field_size=MAX_FIELD, shutdown_timeout=20)
+    await runner.setup()
+    tls = server_tls(settings.tls_certificate, settings.tls_ca)
+    await web.TCPSite(runner, settings.host, settings.port, ssl_context=tls, reuse_port=True).start()
+    log.info("serving", action="serving", host=settings.host, port=settings.port)
+    async with aiohttp.ClientSession() as session:
+        push = HttpsPush(session, client_tls(settings.tls_certificate, settings.tls_ca))
+        loops = [asyncio.create_task(_dispatch(hub, push, settings.push_workers)), asyncio.create_task(_clock(hub))]
+        await stop.wait()
+        log.info("stopping", action="stopping")
+        for task in loops:
+            task.cancel()
+        await asyncio.gather(*loops, return_exceptions=True)
+        await runner.cleanup()
+    threads.shutdown(wait=True)
+
+
+async def _dispatch(hub: Hub, courier: Courier, workers: int) -> None:
+    """Claim, carry, settle; as many at a time as there are workers."""
+    while True:
+        try:
+            carriages = await asyncio.to_thread(hub.claim, workers)
+        except Exception as error:  # the loop outlives any failure of one round
+            log.exception("dispatch", action="dispatch_failed", kind=type(error).__name__)
+            carriages = []
+        if carriages:
+            await asyncio.gather(*(_carry(hub, courier, c) for c in carriages))
+        else:
+            await asyncio.sleep(IDLE_SECONDS)
+
+
+async def _carry(hub: Hub, courier: Courier, carriage: Carriage) -> None:
+    parcel = Parcel(
+        delivery=carriage.delivery,
+        envelope=carriage.envelope,
+        endpoint=carriage.endpoint,
+        path=carriage.path,
+        sha256=carriage.sha256,
+        size=carriage.size,
+        seal=carriage.seal,
+        facts=carriage.facts,
+    )
+    outcome = await courier.carry(parcel)
+    try:
+        await asyncio.to_thread(hub.settle, carriage, ok=outcome.ok, temporary=outcome.temporary, detail=outcome.detail)
+    except Exception as error:  # the lease runs out and another round settles it
+        log.exception("settle", action="settle_failed", delivery=carriage.delivery, kind=type(error).__name__)
+
+
+async def _clock(hub: Hub) -> None:
+    """What time brings, once a second; never in the way of messages."""
+    while True:
+        try:
+            await asyncio.to_thread(hub.tick)
+        except CustodyError as error:
+            log.critical("custody", action="custody_stopped", code=error.code, detail=error.detail)
+        except Exception as error:
+            log.exception("tick", action="tick_failed", kind=type(error).__name__)
+        await asyncio.sleep(TICK_SECONDS)

@@ -1,0 +1,1 @@
+"""web: routes only, no decisions. HTTP stops here."""
