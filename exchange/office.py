@@ -127,7 +127,8 @@ class Office:
             origin=self.origin,
             reasons=subject.reasons,
         )
-        seal = sign_seal(hashlib.sha256(evidence).digest(), self.seal_key, timestamp=self.timestamp)
+        # No time-stamp here: an authority that is down must never hold up a message.
+        seal = sign_seal(hashlib.sha256(evidence).digest(), self.seal_key)
         data = to_bytes(
             Receipt(
                 envelope=subject.envelope,

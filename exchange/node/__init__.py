@@ -1,0 +1,1 @@
+"""node: the agency's side of the exchange."""

@@ -1,0 +1,244 @@
+"""agent — nút cơ quan: the process at an agency. Journal first, then act.
+
+Loops: submit what is in the outbox, collect the mailbox, send statuses. With
+mode "push" it also takes deliveries from the hub over mutual TLS.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import signal
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import structlog
+import uvloop
+from aiohttp import web
+
+from exchange.client import Client, Refused
+from exchange.config import NodeSettings, password
+from exchange.courier import server_tls
+from exchange.delivery import Retry
+from exchange.errors import EnvelopeError, ExchangeError
+from exchange.node.desk import Desk
+from exchange.node.local_api import local_app
+from exchange.node.push_api import push_app
+from exchange.store import journal
+from exchange.store.engine import Store
+from signing.keys import open_key
+from signing.sandbox import Sandbox
+from signing.trust import Trust
+
+log = structlog.get_logger()
+MAX_FIELD = 32 * 1024
+IDLE_SECONDS = 0.3
+
+
+def now() -> datetime:
+    """The wall clock, aware UTC."""
+    return datetime.now(UTC)
+
+
+def open_desk(settings: NodeSettings) -> Desk:
+    """The agency's desk over its settings; the caller closes its store and sandbox."""
+    settings.data.mkdir(parents=True, exist_ok=True)
+    store = Store.open(settings.database_url, blobs=settings.data / "blobs", migrate=True, schema="node")
+    trust = Trust.load(settings.trust)
+    key = open_key(settings.seal_key, password=password(settings.seal_password_file))
+    sandbox = Sandbox(workers=settings.verifier_workers)
+    return Desk(settings.agency, settings.name, store, key, lambda: trust, sandbox, now)
+
+
+def vkeys(trust: Path) -> list[str]:
+    """Verifier keys of the log from the trust folder."""
+    file = trust / "log.vkey"
+    return file.read_text().split() if file.exists() else []
+
+
+def make_client(settings: NodeSettings) -> Client:
+    """A client of the hub by the node's settings."""
+    return Client(
+        settings.hub_url,
+        tls_certificate=settings.tls_certificate,
+        tls_ca=settings.tls_ca,
+        key=open_key(settings.seal_key, password=password(settings.seal_password_file)),
+        trust=Trust.load(settings.trust),
+        vkeys=vkeys(settings.trust),
+    )
+
+
+def token(settings: NodeSettings) -> str:
+    """The bearer token of the local interface, made at first start, readable by the owner only."""
+    file = settings.data / "token"
+    if not file.exists():
+        settings.data.mkdir(parents=True, exist_ok=True)
+        file.touch(0o600)
+        file.write_text(secrets.token_urlsafe(32))
+    return file.read_text().strip()
+
+
+def run_node(settings: NodeSettings) -> None:
+    """Run the node until SIGTERM or SIGINT. Blocks."""
+    desk = open_desk(settings)
+    try:
+        uvloop.run(_run(desk, settings))
+    finally:
+        desk.sandbox.close()
+        desk.store.close()
+
+
+async def _run(desk: Desk, settings: NodeSettings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop.set)
+    threads = ThreadPoolExecutor(8, thread_name_prefix="desk")
+    loop.set_default_executor(threads)
+    runners = [await _local(desk, settings)]
+    if settings.mode == "push":
+        runners.append(await _push(desk, settings))
+    retry = Retry(first=timedelta(seconds=settings.retry_first_seconds), longest=timedelta(seconds=settings.retry_longest_seconds))
+    async with make_client(settings) as client:
+        agent = Agent(desk, client, retry, settings)
+        tasks = [asyncio.create_task(agent.forever(step)) for step in (agent.submit, agent.collect, agent.acknowledge, agent.report)]
+        await stop.wait()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for runner in runners:
+        await runner.cleanup()
+
+
+async def _local(desk: Desk, settings: NodeSettings) -> web.AppRunner:
+    runner = web.AppRunner(local_app(desk, token(settings)), access_log=None, shutdown_timeout=5)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", settings.local_port).start()
+    return runner
+
+
+async def _push(desk: Desk, settings: NodeSettings) -> web.AppRunner:
+    runner = web.AppRunner(push_app(desk), access_log=None, max_field_size=MAX_FIELD, shutdown_timeout=5)
+    await runner.setup()
+    tls = server_tls(settings.tls_certificate, settings.tls_ca)
+    await web.TCPSite(runner, settings.host, settings.push_port, ssl_context=tls).start()
+    return runner
+
+
+class Agent:
+    """The loops of a node. Each step says whether it did something."""
+
+    def __init__(self, desk: Desk, client: Client, retry: Retry, settings: NodeSettings) -> None:
+        self.desk, self.client, self.retry, self.settings = desk, client, retry, settings
+
+    async def forever(self, step: Callable[[], Awaitable[bool]]) -> None:
+        """Repeat a step; a failure is logged and the step tried again."""
+        while True:
+            try:
+                busy = await step()
+            except ExchangeError as error:
+                log.warning("step", action="step_failed", step=step.__name__, code=error.code, detail=error.detail)
+                busy = False
+                await asyncio.sleep(1)
+            except Exception as error:  # the loop outlives any failure of one round
+                log.exception("step", action="step_failed", step=step.__name__, kind=type(error).__name__)
+                busy = False
+                await asyncio.sleep(1)
+            if not busy:
+                await asyncio.sleep(IDLE_SECONDS)
+
+    async def submit(self) -> bool:
+        """Submit what is due; a receipt is verified by the client and kept."""
+        store, blobs = self.desk.store, self.desk.store.blobs
+        due = await asyncio.to_thread(_read, store, lambda c: journal.due_outbound(c, now(), 10))
+        for row in due:
+            seal = blobs.path(row.seal_sha256).read_bytes()
+            try:
+                proven = await self.client.submit(blobs.path(row.package_sha256), now=now(), seal=seal)
+                values: dict[str, Any] = {"state": "sent", "receipt": proven.data, "envelope": proven.finding.envelope, "last_error": ""}
+            except ExchangeError as error:
+                values = self._failed(row.attempts, error)
+            job = lambda c, row=row, values=values: journal.settle_outbound(c, row, attempts=row.attempts + 1, **values)  # noqa: E731
+            await asyncio.to_thread(store.write, job)
+        return bool(due)
+
+    async def collect(self) -> bool:
+        """Long-poll the mailbox; fetch, verify, enter; then move the cursor."""
+        store = self.desk.store
+        after = await asyncio.to_thread(_read, store, lambda c: journal.cursor(c, "inbox"))
+        items, following = await self.client.inbox(after=after, wait=self.settings.poll_wait_seconds)
+        for item in items:
+            if item["kind"] == "status":
+                data, seal = await self.client.status_message(item["status_id"])
+                await self._taken(self.desk.take_status, status_id=item["status_id"], envelope=item["envelope"], data=data, seal=seal)
+            else:
+                await self._fetch(item)
+            cursor = int(item["cursor"])
+            await asyncio.to_thread(store.write, lambda c, cursor=cursor: journal.save_cursor(c, "inbox", cursor))
+        return bool(items)
+
+    async def _fetch(self, item: dict[str, Any]) -> None:
+        blobs = self.desk.store.blobs
+        target = blobs.temporary()
+        try:
+            got = await self.client.fetch(item["delivery"], target)
+            await self._taken(
+                self.desk.receive,
+                delivery=item["delivery"],
+                envelope=item["envelope"],
+                package=target,
+                sha256=got.sha256,
+                seal=got.seal,
+                facts=item,
+            )
+        finally:
+            target.unlink(missing_ok=True)
+
+    async def _taken(self, take: Callable[..., Any], **values: Any) -> None:
+        try:
+            await asyncio.to_thread(lambda: take(**values))
+        except EnvelopeError as error:
+            # Not acknowledged, so the hub's operator sees it; the rest of the mailbox goes on.
+            log.error("refused", action="inbound_refused", code=error.code, detail=error.detail)
+
+    async def acknowledge(self) -> bool:
+        """Say 01 for everything that is entered and not yet acknowledged."""
+        if not self.settings.auto_acknowledge:
+            return False
+        rows = await asyncio.to_thread(_read, self.desk.store, lambda c: [r for r in journal.all_inbound(c, 500) if not r.status])
+        for row in rows:
+            await asyncio.to_thread(self.desk.arrived, row.delivery)
+        return bool(rows)
+
+    async def report(self) -> bool:
+        """Send sealed statuses in order, each until its receipt is here."""
+        store, blobs = self.desk.store, self.desk.store.blobs
+        due = await asyncio.to_thread(_read, store, lambda c: journal.due_statuses(c, now(), 20))
+        for row in due:
+            data, seal = blobs.path(row.sha256).read_bytes(), blobs.path(row.seal_sha256).read_bytes()
+            try:
+                if row.code == "01":
+                    proven = await self.client.acknowledge(row.delivery, data, now=now(), seal=seal)
+                else:
+                    proven = await self.client.send_status(data, now=now(), seal=seal)
+                values: dict[str, Any] = {"state": "sent", "receipt": proven.data, "last_error": ""}
+            except ExchangeError as error:
+                values = self._failed(row.attempts, error)
+            job = lambda c, row=row, values=values: journal.settle_status(c, row.id, attempts=row.attempts + 1, **values)  # noqa: E731
+            await asyncio.to_thread(store.write, job)
+        return bool(due)
+
+    def _failed(self, attempts: int, error: ExchangeError) -> dict[str, Any]:
+        code = error.hub_code if isinstance(error, Refused) else error.code
+        final = isinstance(error, Refused) and not error.hub_retry
+        text = f"{code}: {error.detail}"[:400]
+        log.warning("failed", action="refused" if final else "retry", code=code, detail=error.detail)
+        return {"state": "refused" if final else "waiting", "last_error": text, "next_at": now() + self.retry.wait(attempts + 1)}
+
+
+def _read(store: Store, query: Callable[[Any], Any]) -> Any:
+    with store.read() as connection:
+        return query(connection)

@@ -1,0 +1,116 @@
+"""local_api — the node's interface for the agency's own systems, on loopback, by bearer token."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from aiohttp import web
+
+from exchange.errors import BadRequest, NotAuthenticated
+from exchange.node.answers import as_problems
+from exchange.node.desk import Desk
+from exchange.store import journal
+
+DESK = web.AppKey("desk", Desk)
+CHUNK = 256 * 1024
+
+
+def local_app(desk: Desk, token: str) -> web.Application:
+    """The application for local callers."""
+
+    @web.middleware
+    async def by_token(request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> web.StreamResponse:
+        given = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        if request.path != "/health" and not hmac.compare_digest(given.encode(), token.encode()):
+            raise NotAuthenticated("bearer token", place="Authorization")
+        return await handler(request)
+
+    app = web.Application(middlewares=[as_problems, by_token], client_max_size=1 << 20)
+    app[DESK] = desk
+    app.add_routes(
+        [
+            web.get("/health", health),
+            web.post("/outbox", send),
+            web.get("/outbox", outbox),
+            web.get("/inbox", inbox),
+            web.get("/inbox/{delivery}/package", package),
+            web.post("/inbox/{delivery}/status", report),
+            web.get("/statuses", statuses),
+        ]
+    )
+    return app
+
+
+async def health(_request: web.Request) -> web.Response:
+    """GET /health."""
+    return web.json_response({"status": "ok"})
+
+
+async def send(request: web.Request) -> web.Response:
+    """POST /outbox: body is an edXML package; it is sealed and submitted by the node."""
+    desk = request.app[DESK]
+    target = desk.store.blobs.temporary()
+    try:
+        with target.open("wb") as file:
+            async for chunk in request.content.iter_chunked(CHUNK):
+                file.write(chunk)
+        row = await asyncio.to_thread(desk.send, target)
+    finally:
+        target.unlink(missing_ok=True)
+    return web.json_response(plain(asdict(row)), status=202)
+
+
+async def outbox(request: web.Request) -> web.Response:
+    """GET /outbox."""
+    return await _list(request, lambda c: journal.all_outbound(c, 500))
+
+
+async def inbox(request: web.Request) -> web.Response:
+    """GET /inbox."""
+    return await _list(request, lambda c: journal.all_inbound(c, 500))
+
+
+async def statuses(request: web.Request) -> web.Response:
+    """GET /statuses: what recipients said about our documents."""
+    return await _list(request, lambda c: journal.all_incoming_statuses(c, 2000))
+
+
+async def package(request: web.Request) -> web.StreamResponse:
+    """GET /inbox/{delivery}/package: the exact package."""
+    desk = request.app[DESK]
+    with desk.store.read() as connection:
+        row = journal.inbound(connection, request.match_info["delivery"])
+    if row is None:
+        raise BadRequest(request.match_info["delivery"], place="delivery")
+    return web.FileResponse(desk.store.blobs.path(row.package_sha256), headers={"Content-Type": "application/edxml+xml"})
+
+
+async def report(request: web.Request) -> web.Response:
+    """POST /inbox/{delivery}/status {code, description}: seal and send a status."""
+    try:
+        value = await request.json()
+        code, description = str(value["code"]), str(value.get("description", ""))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadRequest("code and description are wanted", place="body") from error
+    row = await asyncio.to_thread(request.app[DESK].report, request.match_info["delivery"], code, description)
+    return web.json_response({"id": row.id if row is not None else "", "code": code}, status=202)
+
+
+async def _list(request: web.Request, query: Callable[[Any], list[Any]]) -> web.Response:
+    store = request.app[DESK].store
+
+    def read() -> list[Any]:
+        with store.read() as connection:
+            return query(connection)
+
+    return web.json_response({"items": [plain(asdict(row)) for row in await asyncio.to_thread(read)]})
+
+
+def plain(value: dict[str, Any]) -> dict[str, Any]:
+    """JSON-able form: datetimes as ISO text."""
+    return {k: v.isoformat() if isinstance(v, datetime) else v for k, v in value.items()}
