@@ -64,6 +64,7 @@ def demo(keep: bool, pdf: Path | None, folder: Path | None, lang: str) -> None:
     where = folder or Path(tempfile.mkdtemp(prefix="vanthu-demo-"))
     where.mkdir(parents=True, exist_ok=True)
     house = DemoHouse(where.absolute())
+    house.width = screen.out.width
     story = Story(screen)
     try:
         evidence = run(house, story, pdf)

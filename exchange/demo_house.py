@@ -45,6 +45,7 @@ class DemoHouse:
         self.folder = folder
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._ports: dict[str, int] = {}
+        self.width = 120
 
     def config(self, who: str) -> Path:
         """Configuration file of the hub or of an agency's node."""
@@ -153,7 +154,7 @@ class DemoHouse:
 
     def run_vanthu(self, *arguments: str) -> tuple[int, str]:
         """Run a verb in a process of its own: (exit code, what it printed)."""
-        environment = {**os.environ, "COLUMNS": os.environ.get("COLUMNS", "120")}
+        environment = {**os.environ, "COLUMNS": str(self.width)}
         done = subprocess.run([sys.executable, "-m", "exchange.cli", *arguments], capture_output=True, text=True, env=environment, timeout=60)
         return done.returncode, (done.stdout + done.stderr).rstrip()
 

@@ -125,7 +125,7 @@ def _show_evidence(path: Path, report: EvidenceReport, screen: Screen) -> None:
     screen.out.print(f"{path.name}: [{style}]{_label(report, screen)}[/]")
     screen.say(f"Văn bản: {report.document_id} · bên gửi: {report.sender}", f"Document: {report.document_id} · sender: {report.sender}")
     rows = [
-        (str(e["index"]), local(datetime.fromisoformat(e["at"])), str(e["ev"]).rsplit("/", 1)[-1], str(e["by"]), str(e.get("to", "")), str(e.get("st", "")))
+        (str(e["index"]), local(datetime.fromisoformat(e["at"])), str(e["ev"]).rsplit("/", 1)[-1].rsplit(":", 1)[-1], str(e["by"]), str(e.get("to", "")), str(e.get("st", "")))
         for e in report.events
     ]
     columns = (("Mục", "Entry"), ("Thời điểm", "Time"), ("Sự kiện", "Event"), ("Do", "By"), ("Bên nhận", "Recipient"), ("Trạng thái", "Status"))

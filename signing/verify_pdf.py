@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import binascii
 import hashlib
+import logging
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -95,6 +96,9 @@ def _name_equality(self: Any, other: Any) -> bool:
     return bool(_slow_name_equality(self, other))
 
 
+# What pyHanko has to say comes back as findings; it should not also write to the terminal.
+logging.getLogger("pyhanko").addHandler(logging.NullHandler())
+logging.getLogger("pyhanko_certvalidator").addHandler(logging.NullHandler())
 setattr(generic, "read_hex_string_from_stream", _bulk_hex)  # noqa: B010
 setattr(asn1_x509.Name, "__eq__", _name_equality)  # noqa: B010
 

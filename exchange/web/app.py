@@ -20,6 +20,7 @@ def make_app(hub: Hub, threads: Executor, *, max_package_bytes: int) -> web.Appl
     """The application over one hub."""
     app = web.Application(middlewares=[as_problems], client_max_size=1 << 20)
     app[HUB], app[THREADS], app[WAKE], app[MAX_PACKAGE] = hub, threads, Wake(), max_package_bytes
+    app.on_shutdown.append(app[WAKE].close)
     app.add_routes([web.get("/health", health), web.get("/openapi.json", openapi)])
     app.add_routes(native_api.routes())
     app.add_routes(custody_api.routes())

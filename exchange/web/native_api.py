@@ -107,7 +107,7 @@ async def inbox(request: web.Request) -> web.Response:
         ticket = request.app[WAKE].ticket()
         items = await in_thread(request, hub.inbox, code, after=after, limit=limit)
         left = end - loop.time()
-        if items or left <= 0:
+        if items or left <= 0 or request.app[WAKE].closed:
             return web.json_response({"items": items, "next": items[-1]["cursor"] if items else after})
         # Other hub processes cannot wake us, so look again once a second as well.
         await request.app[WAKE].wait(ticket, min(left, 1.0))

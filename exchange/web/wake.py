@@ -12,6 +12,7 @@ class Wake:
 
     def __init__(self) -> None:
         self._bell = asyncio.Event()
+        self.closed = False
 
     def ticket(self) -> asyncio.Event:
         """Take before looking, so that nothing is missed between looking and waiting."""
@@ -21,6 +22,11 @@ class Wake:
         """Ring: everyone who holds a ticket looks again."""
         bell, self._bell = self._bell, asyncio.Event()
         bell.set()
+
+    async def close(self, _app: web.Application) -> None:
+        """No more waiting: the server stops."""
+        self.closed = True
+        await self.wake()
 
     async def wait(self, ticket: asyncio.Event, seconds: float) -> None:
         """Sleep until the bell rings or time is up."""

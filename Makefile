@@ -1,0 +1,39 @@
+# Two commands matter: make demo, make test.
+SHELL := /bin/sh
+BASE := $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+PY := .venv/bin/python
+
+.PHONY: help demo test check venv docs bench docker-test lock clean
+
+help: ## what can be made
+	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /  — /'
+
+venv:
+	@test -n "$(BASE)" || { echo "vanthu: Python 3.11 or newer is wanted"; exit 1; }
+	@$(BASE) .ci/venv.py
+
+demo: venv ## send a signed document through a hub and three agencies on this machine
+	@.venv/bin/vanthu demo
+
+test: venv ## the whole test suite
+	@$(PY) -m pytest
+
+check: venv ## style, types and import contracts only
+	@$(PY) -m ruff check . && $(PY) -m mypy && $(PY) -m pytest -q tests/architecture
+
+docs: venv ## write docs/errors.md and the help in README.md anew
+	@$(PY) docs/generate.py
+
+bench: venv ## print the numbers of this machine
+	@$(PY) benchmarks/run.py
+
+docker-test: venv ## build the images, start the stack, send one document through, stop
+	@sh docker/test.sh
+
+lock: ## resolve the lock file anew (wants uv)
+	uv pip compile pyproject.toml --extra check --extra demo --extra postgresql --universal --generate-hashes \
+		--python-version 3.11 --no-header -q -o .ci/requirements.lock
+
+clean: ## remove what was made
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
