@@ -12,8 +12,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection
 from cryptography.hazmat.primitives.serialization import Encoding
+from sqlalchemy import Connection
 
 from exchange.agency import Purpose
 from exchange.delivery import State

@@ -133,8 +133,7 @@ def inbox(config: Path, after: int, wait: int, screen: Screen) -> None:
     screen.value(items)
     columns = (("Số", "Cursor"), ("Loại", "Kind"), ("Từ", "From"), ("Văn bản", "Document"), ("Nội dung", "Subject"), ("Mã lượt", "Id"))
     rows = [
-        (str(i["cursor"]), i["kind"], i["from"], i["document_id"], i.get("subject") or i.get("code", ""), i.get("status_id") or i["delivery"])
-        for i in items
+        (str(i["cursor"]), i["kind"], i["from"], i["document_id"], i.get("subject") or i.get("code", ""), i.get("status_id") or i["delivery"]) for i in items
     ]
     screen.table(("Hộp thư", "Mailbox"), columns, rows)
 

@@ -23,9 +23,7 @@ from signing.errors import SigningError
 from signing.show import Screen, local, options, refused
 
 FILE = click.Path(path_type=Path, exists=True)
-CONFIG = click.option(
-    "--config", "config", type=FILE, envvar="VANTHU_CONFIG", default="hub.toml", show_default=True, help="The hub's configuration file."
-)
+CONFIG = click.option("--config", "config", type=FILE, envvar="VANTHU_CONFIG", default="hub.toml", show_default=True, help="The hub's configuration file.")
 WHY = click.option("--reason", default="", help="Why; goes into the custody log.")
 
 
@@ -82,9 +80,7 @@ def add(
     config: Path, code: str, name: str, seal: Path | None, tls: Path | None, endpoint: str, parent: str, legacy_code: str, strict: bool, screen: Screen
 ) -> None:
     """Enter an agency with its certificates."""
-    row = Agency(
-        code=code, name=name, mode=Mode.PUSH if endpoint else Mode.PULL, endpoint=endpoint, parent=parent, legacy_code=legacy_code, strict=strict
-    )
+    row = Agency(code=code, name=name, mode=Mode.PUSH if endpoint else Mode.PULL, endpoint=endpoint, parent=parent, legacy_code=legacy_code, strict=strict)
     with hub_of(config) as hub:
         hub.add_agency(row, seal_pem=seal.read_bytes() if seal else None, tls_pem=tls.read_bytes() if tls else None, by=operator())
         screen.value(hub.agency(code))
@@ -150,9 +146,7 @@ def queue(config: Path, state: str, code: str, limit: int, screen: Screen) -> No
         ("Lần", "Attempt"),
         ("Lỗi gần nhất", "Last error"),
     )
-    shown = [
-        (r["delivery"], r["from"], r["recipient"], r["document_id"], r["state"], r["status"], str(r["attempt"]), r["last_error"]) for r in rows
-    ]
+    shown = [(r["delivery"], r["from"], r["recipient"], r["document_id"], r["state"], r["status"], str(r["attempt"]), r["last_error"]) for r in rows]
     screen.table(("Hàng đợi", "Queue"), columns, shown)
 
 
@@ -184,8 +178,8 @@ def show_life(life: dict[str, Any], screen: Screen) -> None:
         for d in life["deliveries"]
     ]
     screen.table(("Các lượt chuyển", "Deliveries"), columns, rows)
-    columns = (("Mục", "Entry"), ("Thời điểm", "Time"), ("Sự kiện", "Event"), ("Do", "By"), ("Bên nhận", "Recipient"), ("Lý do", "Why"))
-    rows = [
+    event_columns = (("Mục", "Entry"), ("Thời điểm", "Time"), ("Sự kiện", "Event"), ("Do", "By"), ("Bên nhận", "Recipient"), ("Lý do", "Why"))
+    events = [
         (
             str(e["index"]),
             local(datetime.fromisoformat(e["at"])),
@@ -196,7 +190,7 @@ def show_life(life: dict[str, Any], screen: Screen) -> None:
         )
         for e in life["events"]
     ]
-    screen.table(("Sổ lưu giữ", "Custody"), columns, rows)
+    screen.table(("Sổ lưu giữ", "Custody"), event_columns, events)
 
 
 def _operate(name: str, help_text: str, act: Callable[[Hub, str, str], None], done: tuple[str, str]) -> click.Command:

@@ -141,15 +141,12 @@ def _load(kind: type[S], path: Path, section: str, environ: Mapping[str, str]) -
 
 
 def _typed(annotation: str, value: Any, path: Path, name: str) -> Any:
-    wanted: dict[str, type | tuple[type, ...]] = {"str": str, "int": int, "float": (int, float), "bool": bool}
-    if annotation.startswith("Path"):
-        good, result = isinstance(value, str), (path.parent / str(value)).absolute()
-    elif annotation.startswith("tuple"):
-        good, result = isinstance(value, list) and all(isinstance(v, str) for v in value), value
-        result = tuple(value) if good else value
-    else:
-        expected = wanted[annotation]
-        good, result = isinstance(value, expected) and (annotation == "bool" or not isinstance(value, bool)), value
-    if not good:
-        raise ConfigError(f"{name} must be {annotation}", place=str(path))
-    return result
+    expected: dict[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (int, float), "bool": (bool,)}
+    if annotation.startswith("Path") and isinstance(value, str):
+        return (path.parent / value).absolute()
+    if annotation.startswith("tuple") and isinstance(value, list) and all(isinstance(v, str) for v in value):
+        return tuple(value)
+    kinds = expected.get(annotation, ())
+    if isinstance(value, kinds) and (annotation == "bool" or not isinstance(value, bool)):
+        return value
+    raise ConfigError(f"{name} must be {annotation}", place=str(path))

@@ -66,4 +66,4 @@ class Retry:
 
     def wait(self, attempt: int) -> timedelta:
         """How long to wait after failed attempt number `attempt` (from 1)."""
-        return min(self.first * (2 ** min(attempt - 1, 20)), self.longest)
+        return min(self.first * float(2 ** min(attempt - 1, 20)), self.longest)

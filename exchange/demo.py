@@ -141,15 +141,11 @@ def make_package(house: DemoHouse, story: Story, pdf: Path | None) -> tuple[Path
     by_person, signed = house.folder / "da-ky-nguoi.pdf", house.folder / "van-ban.pdf"
     sign_pdf(letter, by_person, house.person_key(), now=now, role=Role.PERSON, field=PERSON_FIELD, trust=trust)
     stamp = house.timestamper(trust)
-    sign_pdf(
-        by_person, signed, house.seal_key(SENDER), now=now, role=Role.AGENCY, field=AGENCY_FIELD, profile=Profile.B_LT, trust=trust, timestamp=stamp
-    )
+    sign_pdf(by_person, signed, house.seal_key(SENDER), now=now, role=Role.AGENCY, field=AGENCY_FIELD, profile=Profile.B_LT, trust=trust, timestamp=stamp)
     files = [Outgoing(f"{number}-{notation}.pdf", "Văn bản chính", "application/pdf", signed)]
     if table is not None:
         attachment = house.folder / "phu-luc-da-ky.pdf"
-        sign_pdf(
-            table, attachment, house.seal_key(SENDER), now=now, role=Role.AGENCY, field=AGENCY_FIELD, kind="attachment", trust=trust, timestamp=stamp
-        )
+        sign_pdf(table, attachment, house.seal_key(SENDER), now=now, role=Role.AGENCY, field=AGENCY_FIELD, kind="attachment", trust=trust, timestamp=stamp)
         files.append(Outgoing("phu-luc.pdf", "Phụ lục", "application/pdf", attachment))
     story.tell(
         "Người có thẩm quyền đã ký, rồi cơ quan ký có dấu thời gian; phụ lục do cơ quan ký.",

@@ -133,10 +133,7 @@ def expire(office: Office, retry: Retry) -> int:
 
     def job(connection: Connection) -> int:
         late = queue.expire(connection, now - retry.give_up, now=now)
-        entries = [
-            _entry(_envelope(connection, d.envelope), Event.HANDOVER_FAILED, d.recipient, now, why="RetentionPeriodExpired")
-            for d in late
-        ]
+        entries = [_entry(_envelope(connection, d.envelope), Event.HANDOVER_FAILED, d.recipient, now, why="RetentionPeriodExpired") for d in late]
         if entries:
             office.append(connection, entries)
         return len(late)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path

@@ -90,9 +90,7 @@ def receipt_of(office: Office, row: EnvelopeRow) -> bytes:
     return office.receipt(_subject(row, index))
 
 
-def _accept(
-    office: Office, submission: Submission, row: EnvelopeRow, attachments: list[AttachmentRow], recipients: list[Agency]
-) -> tuple[bytes, bool]:
+def _accept(office: Office, submission: Submission, row: EnvelopeRow, attachments: list[AttachmentRow], recipients: list[Agency]) -> tuple[bytes, bool]:
     blobs = office.store.blobs
     # 5. Durable: the bytes. A crash here costs an orphan blob, swept later.
     blobs.put_bytes(submission.seal)
@@ -230,9 +228,7 @@ def _complete(attachment: Attachment, verdict: PdfVerdict | None) -> bool:
     return verdict is None or bool(verdict.findings.signatures) or bool(verdict.findings.error)
 
 
-def _row(
-    office: Office, submission: Submission, package: Package, seal_sha256: str, verdicts: dict[int, PdfVerdict], mark: str
-) -> EnvelopeRow:
+def _row(office: Office, submission: Submission, package: Package, seal_sha256: str, verdicts: dict[int, PdfVerdict], mark: str) -> EnvelopeRow:
     header = package.header
     date = header.promulgation_date
     return EnvelopeRow(

@@ -212,9 +212,7 @@ def _park(office: Office, caller: str, message: StatusMessage, data: bytes, seal
     sha256, seal_sha256 = blobs.put_bytes(data), blobs.put_bytes(seal)
     now = office.clock()
     office.store.write(
-        lambda c: envelopes.park_status(
-            c, agency=caller, document_id=message.response_for.document_id, sha256=sha256, seal_sha256=seal_sha256, at=now
-        )
+        lambda c: envelopes.park_status(c, agency=caller, document_id=message.response_for.document_id, sha256=sha256, seal_sha256=seal_sha256, at=now)
     )
 
 

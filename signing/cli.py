@@ -28,9 +28,7 @@ from signing.verify_pdf import verify_pdf
 
 Kind = Literal["document", "attachment", "copy"]
 FILE = click.Path(path_type=Path, exists=True)
-TRUST = click.option(
-    "--trust", "trust_folder", type=FILE, envvar="VANTHU_TRUST", required=True, help="Folder with anchors/, intermediates/, crls/, log.vkey."
-)
+TRUST = click.option("--trust", "trust_folder", type=FILE, envvar="VANTHU_TRUST", required=True, help="Folder with anchors/, intermediates/, crls/, log.vkey.")
 
 
 def now() -> datetime:
@@ -64,9 +62,7 @@ def verify(files: tuple[Path, ...], trust_folder: Path, policy: str, kind: str, 
 Result = PdfVerdict | EvidenceReport | Reason
 
 
-def _verify_all(
-    paths: Sequence[Path], trust: Trust, keys: Sequence[str], policy: str, kind: Kind, screen: Screen
-) -> list[tuple[Path, Result]]:
+def _verify_all(paths: Sequence[Path], trust: Trust, keys: Sequence[str], policy: str, kind: Kind, screen: Screen) -> list[tuple[Path, Result]]:
     results: list[tuple[Path, Result]] = []
     sandbox = Sandbox(workers=1)
     try:
@@ -125,7 +121,14 @@ def _show_evidence(path: Path, report: EvidenceReport, screen: Screen) -> None:
     screen.out.print(f"{path.name}: [{style}]{_label(report, screen)}[/]")
     screen.say(f"Văn bản: {report.document_id} · bên gửi: {report.sender}", f"Document: {report.document_id} · sender: {report.sender}")
     rows = [
-        (str(e["index"]), local(datetime.fromisoformat(e["at"])), str(e["ev"]).rsplit("/", 1)[-1].rsplit(":", 1)[-1], str(e["by"]), str(e.get("to", "")), str(e.get("st", "")))
+        (
+            str(e["index"]),
+            local(datetime.fromisoformat(e["at"])),
+            str(e["ev"]).rsplit("/", 1)[-1].rsplit(":", 1)[-1],
+            str(e["by"]),
+            str(e.get("to", "")),
+            str(e.get("st", "")),
+        )
         for e in report.events
     ]
     columns = (("Mục", "Entry"), ("Thời điểm", "Time"), ("Sự kiện", "Event"), ("Do", "By"), ("Bên nhận", "Recipient"), ("Trạng thái", "Status"))
@@ -153,7 +156,10 @@ def inspect(file: Path, trust_folder: Path, screen: Screen) -> None:
     except TrustUnusable as error:
         sys.exit(refused(screen, error))
     screen.value(findings)
-    screen.say(f"SHA-256 {findings.sha256} · {findings.size} byte · {findings.revisions} bản", f"SHA-256 {findings.sha256} · {findings.size} bytes · {findings.revisions} revisions")
+    screen.say(
+        f"SHA-256 {findings.sha256} · {findings.size} byte · {findings.revisions} bản",
+        f"SHA-256 {findings.sha256} · {findings.size} bytes · {findings.revisions} revisions",
+    )
     columns = (("Trường", "Field"), ("Người ký", "Signer"), ("Bản", "Revision"), ("Thay đổi sau đó", "Later changes"), ("Toàn vẹn", "Intact"))
     rows = [(s.field, s.signer, f"{s.revision}/{s.revisions}", s.changes_after, "✓" if s.intact else "✗") for s in findings.signatures]
     screen.table(("Chữ ký", "Signatures"), columns, rows)
@@ -264,4 +270,3 @@ def tsa(key_file: Path, port: int) -> None:
 
 
 VERBS = (verify, inspect, sign, keys)
-

@@ -88,9 +88,7 @@ def write_crls(directory: Path, *, now: datetime, revoked: Sequence[int] = ()) -
         issuer = Issuer(_load(data), x509.load_pem_x509_certificate(data))
         builder = x509.CertificateRevocationListBuilder(issuer.certificate.subject, now - timedelta(hours=1), now + 30 * DAY)
         for serial in serials:
-            builder = builder.add_revoked_certificate(
-                x509.RevokedCertificateBuilder(serial, now - timedelta(minutes=1)).build()
-            )
+            builder = builder.add_revoked_certificate(x509.RevokedCertificateBuilder(serial, now - timedelta(minutes=1)).build())
         builder = builder.add_extension(x509.CRLNumber(int(now.timestamp())), critical=False)
         _write(directory / "trust" / "crls" / f"{name}.crl", builder.sign(issuer.key, hashes.SHA256()).public_bytes(Encoding.DER))
 

@@ -79,9 +79,7 @@ COMMANDS = {
 }
 
 
-def build(
-    target: Path, members: Sequence[Member], key: SigningKey, *, now: datetime, timestamp: Callable[[bytes], bytes] | None = None
-) -> None:
+def build(target: Path, members: Sequence[Member], key: SigningKey, *, now: datetime, timestamp: Callable[[bytes], bytes] | None = None) -> None:
     """Write the evidence file `target`, sealed with `key` (with `timestamp`: CAdES-T)."""
     digests = [(member, _digest(member.data)) for member in members]
     sums = "".join(f"{digest.hex()}  {member.name}\n" for member, digest in digests)
@@ -134,9 +132,7 @@ class _Check:
         self.fail(error.code, error.vi + detail, error.en + detail, place)
 
 
-def check(
-    path: Path, *, trust: Trust, vkeys: Sequence[str], at: datetime, verify: Verify | None = None
-) -> EvidenceReport:
+def check(path: Path, *, trust: Trust, vkeys: Sequence[str], at: datetime, verify: Verify | None = None) -> EvidenceReport:
     """Report: everything the evidence file proves, judged at the moment `at`.
 
     Args:

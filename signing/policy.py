@@ -7,8 +7,6 @@ signature holds, whoever signed.
 
 from __future__ import annotations
 
-from typing import Literal
-
 from signing.errors import SigningError
 from signing.report import DualSignature, Indication, PdfFindings, PdfVerdict, Reason, Role, SignatureFinding, Verdict
 
@@ -18,9 +16,7 @@ _DUAL = {
     DualSignature.PERSON_MISSING: Reason(
         "signature.person_missing", "Thiếu chữ ký số của người có thẩm quyền.", "The authorised person's signature is missing."
     ),
-    DualSignature.AGENCY_MISSING: Reason(
-        "signature.agency_missing", "Thiếu chữ ký số của cơ quan.", "The agency's signature is missing."
-    ),
+    DualSignature.AGENCY_MISSING: Reason("signature.agency_missing", "Thiếu chữ ký số của cơ quan.", "The agency's signature is missing."),
     DualSignature.WRONG_ORDER: Reason(
         "signature.wrong_order",
         "Sai thứ tự: cơ quan ký trước người có thẩm quyền.",
@@ -35,9 +31,7 @@ _REVOCATION_UNKNOWN = Reason(
 )
 
 
-def judge(
-    findings: PdfFindings, *, policy: str = "nd30", kind: Literal["document", "attachment", "copy"] = "document"
-) -> PdfVerdict:
+def judge(findings: PdfFindings, *, policy: str = "nd30", kind: str = "document") -> PdfVerdict:
     """The verdict on one PDF.
 
     Raises:

@@ -27,9 +27,7 @@ class Revocation:
 UNKNOWN = Revocation("unknown")
 
 
-def check(
-    certificate: x509.Certificate, issuer: x509.Certificate, crls: Sequence[x509.CertificateRevocationList], *, at: datetime
-) -> Revocation:
+def check(certificate: x509.Certificate, issuer: x509.Certificate, crls: Sequence[x509.CertificateRevocationList], *, at: datetime) -> Revocation:
     """State of `certificate` at the moment `at`, by the freshest list of its issuer.
 
     NĐ 68/2024 Art 31: active at signing time by CRL or OCSP of the CA.
@@ -58,6 +56,3 @@ def _signed_by(crl: x509.CertificateRevocationList, issuer: x509.Certificate) ->
         return crl.is_signature_valid(key)
     except (InvalidSignature, UnsupportedAlgorithm, TypeError, ValueError):
         return False
-
-
-

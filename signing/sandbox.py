@@ -16,14 +16,12 @@ import threading
 from datetime import datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Literal
 
 from signing.policy import judge
 from signing.report import DualSignature, Indication, PdfFindings, PdfVerdict, Reason, Verdict
 from signing.trust import Trust
 from signing.verify_pdf import verify_pdf
 
-Kind = Literal["document", "attachment", "copy"]
 _context = multiprocessing.get_context("spawn")
 
 
@@ -40,7 +38,7 @@ class Sandbox:
         self._lock = threading.Lock()
         self._closed = False
 
-    def verify(self, path: Path, trust: Trust, *, at: datetime, policy: str = "nd30", kind: Kind = "document") -> PdfVerdict:
+    def verify(self, path: Path, trust: Trust, *, at: datetime, policy: str = "nd30", kind: str = "document") -> PdfVerdict:
         """Verify and judge one file in a worker; blocks until the verdict."""
         worker = self._idle.get()
         try:
@@ -79,7 +77,7 @@ class _Worker:
         child.close()
         self._known = ""
 
-    def ask(self, path: Path, trust: Trust, at: datetime, policy: str, kind: Kind, *, wall: float) -> PdfVerdict:
+    def ask(self, path: Path, trust: Trust, at: datetime, policy: str, kind: str, *, wall: float) -> PdfVerdict:
         # The trust list is sent once and then named by its fingerprint.
         fingerprint = trust.fingerprint
         self._pipe.send((path, None if self._known == fingerprint else trust, at, policy, kind))
@@ -125,6 +123,4 @@ def _undetermined(policy: str, error: Exception) -> PdfVerdict:
         type(error).__name__,
     )
     findings = PdfFindings(sha256="", size=0, reasons=(reason,), error=f"{type(error).__name__}: {error}"[:200])
-    return PdfVerdict(
-        policy, Verdict.UNDETERMINED, DualSignature.NOT_APPLICABLE, Indication.INDETERMINATE, "GENERIC", (reason,), findings
-    )
+    return PdfVerdict(policy, Verdict.UNDETERMINED, DualSignature.NOT_APPLICABLE, Indication.INDETERMINATE, "GENERIC", (reason,), findings)

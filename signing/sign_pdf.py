@@ -58,7 +58,7 @@ class _FastSigner(Signer):
 
     def __init__(self, builder: Builder, timestamp: Callable[[bytes], bytes] | None) -> None:
         key = builder.key
-        registry = SimpleCertificateStore()
+        registry = SimpleCertificateStore()  # type: ignore[no-untyped-call]
         registry.register_multiple(asn1_x509.Certificate.load(c.public_bytes(Encoding.DER)) for c in key.chain)
         super().__init__(
             signing_cert=asn1_x509.Certificate.load(key.der),
@@ -140,15 +140,11 @@ def _sign(file: Any, signer: Signer, metadata: PdfSignatureMetadata, *, kind: Ki
         for name in dict.fromkeys((*names, field)):
             fields.append_signature_field(writer, fields.SigFieldSpec(sig_field_name=name))
         metadata = _certifying(metadata)
-    coroutine = PdfSigner(metadata, signer=signer).async_sign_pdf(
-        writer, in_place=True, bytes_reserved=reserved, existing_fields_only=True, chunk_size=1 << 20
-    )
+    coroutine = PdfSigner(metadata, signer=signer).async_sign_pdf(writer, in_place=True, bytes_reserved=reserved, existing_fields_only=True, chunk_size=1 << 20)
     asyncio.run(coroutine)
 
 
-def _metadata(
-    field: str, profile: Profile, trust: Trust | None, now: datetime, *, reason: str, location: str
-) -> PdfSignatureMetadata:
+def _metadata(field: str, profile: Profile, trust: Trust | None, now: datetime, *, reason: str, location: str) -> PdfSignatureMetadata:
     context = None
     if profile is Profile.B_LT:
         if trust is None:

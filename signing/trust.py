@@ -120,9 +120,7 @@ def _parsed(trust: Trust) -> _Parsed:
         return _cache[identity]
 
 
-def _climb(
-    chain: tuple[x509.Certificate, ...], pool: Sequence[x509.Certificate], parsed: _Parsed
-) -> tuple[x509.Certificate, ...] | None:
+def _climb(chain: tuple[x509.Certificate, ...], pool: Sequence[x509.Certificate], parsed: _Parsed) -> tuple[x509.Certificate, ...] | None:
     child = chain[-1]
     for anchor in parsed.anchors:
         if anchor.subject == child.issuer and _issued(child, anchor, len(chain) - 1, parsed):

@@ -44,20 +44,12 @@ _LEVELS = {
     ModificationLevel.ANNOTATIONS: "annotations",
     ModificationLevel.OTHER: "other",
 }
-_CHANGED = Reason(
-    "pdf.tampered.changed", "Văn bản đã bị thay đổi sau khi ký.", "The document was changed after it was signed."
-)
+_CHANGED = Reason("pdf.tampered.changed", "Văn bản đã bị thay đổi sau khi ký.", "The document was changed after it was signed.")
 _BROKEN = Reason("signature.broken", "Chữ ký số không khớp với nội dung.", "The digital signature does not match the content.")
-_UNTRUSTED = Reason(
-    "signature.untrusted", "Chứng thư không dẫn tới gốc tin cậy.", "The certificate has no path to a trusted root."
-)
+_UNTRUSTED = Reason("signature.untrusted", "Chứng thư không dẫn tới gốc tin cậy.", "The certificate has no path to a trusted root.")
 _REVOKED = Reason("signature.revoked", "Chứng thư đã bị thu hồi.", "The certificate was revoked.")
-_EXPIRED = Reason(
-    "signature.expired", "Chứng thư không còn hiệu lực tại thời điểm kiểm tra.", "The certificate is outside its validity."
-)
-_DEGRADED = Reason(
-    "pdf.degraded", "Cú pháp PDF không chuẩn; kết quả kém chắc chắn hơn.", "The PDF syntax is not regular; the result is less certain."
-)
+_EXPIRED = Reason("signature.expired", "Chứng thư không còn hiệu lực tại thời điểm kiểm tra.", "The certificate is outside its validity.")
+_DEGRADED = Reason("pdf.degraded", "Cú pháp PDF không chuẩn; kết quả kém chắc chắn hơn.", "The PDF syntax is not regular; the result is less certain.")
 
 
 def _bulk_hex(stream: Any) -> Any:
@@ -135,9 +127,7 @@ def _unreadable(problem: Exception) -> Reason:
     )
 
 
-def _findings(
-    file: IO[bytes], trust: Trust, at: datetime, *, strict: bool
-) -> tuple[tuple[SignatureFinding, ...], int, tuple[Reason, ...], bool]:
+def _findings(file: IO[bytes], trust: Trust, at: datetime, *, strict: bool) -> tuple[tuple[SignatureFinding, ...], int, tuple[Reason, ...], bool]:
     signs = TamperSigns()
     check_end(file, signs)
     reader = PdfFileReader(file, strict=strict)
@@ -242,12 +232,11 @@ def _changes(embedded: EmbeddedPdfSignature, status: Any) -> tuple[str, bool]:
     if name != "form_filling":
         return name, False
     declared = {n for n, _, _ in _signature_fields(embedded)}
-    changed = set(embedded.diff_result.changed_form_fields) if hasattr(embedded.diff_result, "changed_form_fields") else {"?"}
+    changed = set(getattr(embedded.diff_result, "changed_form_fields", {"?"}))
     return name, changed <= declared
 
 
 def _signature_fields(embedded: EmbeddedPdfSignature) -> Any:
-
 
     return enumerate_sig_fields(embedded.reader.get_historical_resolver(embedded.signed_revision))
 

@@ -51,7 +51,11 @@ def write_evidence(
             lines.append("    </EventReason>")
         lines.append("  </EventReasons>")
     text(1, "EventTime", at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"))
-    for group, name, value in (("EvidenceIssuerDetails", "Name", issuer), ("SenderDetails", "Identifier", sender), ("RecipientDetails", "Identifier", recipient)):
+    for group, name, value in (
+        ("EvidenceIssuerDetails", "Name", issuer),
+        ("SenderDetails", "Identifier", sender),
+        ("RecipientDetails", "Identifier", recipient),
+    ):
         if value:
             lines.append(f"  <{group}>")
             text(2, name, value)

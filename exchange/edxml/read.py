@@ -204,9 +204,7 @@ def _business(traces: Node | None, values: _Values) -> Business:
         paper=node.value("Paper") not in ("", "0"),
         content_changed=info.value("DocumentInfo") == "1" if info else None,
         receivers_changed=info.value("DocumentReceiver") == "1" if info else None,
-        receivers=tuple(
-            ReceiverChange(r.value("OrganId"), r.value("ReceiverType") == "1") for r in (receivers.all("Receiver") if receivers else ())
-        ),
+        receivers=tuple(ReceiverChange(r.value("OrganId"), r.value("ReceiverType") == "1") for r in (receivers.all("Receiver") if receivers else ())),
         replacements=tuple(
             Replacement(nfc(r.value("DocumentId")), _texts(r.find("OrganIdList"), "OrganId"))
             for r in (replacements.all("ReplacementInfo") if replacements else ())

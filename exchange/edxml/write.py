@@ -118,9 +118,7 @@ def _list(lines: Lines, name: str, item: str, values: Sequence[str], depth: int)
 
 def _business(lines: Lines, b: Business) -> None:
     with lines.element("Bussiness", 4):
-        lines.texts(
-            5, DocumentId=b.document_id, BussinessDocType=int(b.kind), BussinessDocReason=b.reason, Paper=int(b.paper)
-        )
+        lines.texts(5, DocumentId=b.document_id, BussinessDocType=int(b.kind), BussinessDocReason=b.reason, Paper=int(b.paper))
         if b.kind is Kind.UPDATE and (b.content_changed is not None or b.receivers):
             with lines.element("BussinessDocumentInfo", 5):
                 lines.texts(6, DocumentInfo=int(bool(b.content_changed)), DocumentReceiver=int(bool(b.receivers_changed)))

@@ -90,7 +90,7 @@ class Desk:
             for attachment in parsed.attachments:
                 if attachment.path is not None and attachment.media_type == "application/pdf":
                     kind = "document" if attachment.position == 0 else "attachment"
-                    verdict = self.sandbox.verify(attachment.path, self.trust(), at=now, policy="nd30", kind=kind)  # type: ignore[arg-type]
+                    verdict = self.sandbox.verify(attachment.path, self.trust(), at=now, policy="nd30", kind=kind)
                     verdicts[attachment.name] = {
                         "verdict": verdict.verdict.value,
                         "dual_signature": verdict.dual_signature.value,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, or_, select, update
+from sqlalchemy import Connection, func, insert, or_, select, update
 
 from exchange.agency import Agency, AgencyStatus, Certificate, Mode, Purpose
 from exchange.store.tables import agencies as t
@@ -14,7 +14,7 @@ from exchange.store.tables import agency_certificates as c
 _COLUMNS = (t.c.code, t.c.name, t.c.status, t.c.mode, t.c.endpoint, t.c.parent, t.c.legacy_code, t.c.successor, t.c.strict)
 
 
-def _agency(row: Row[Any]) -> Agency:
+def _agency(row: Any) -> Agency:
     return Agency(
         code=row.code,
         name=row.name,
@@ -92,10 +92,7 @@ def certificates_of(connection: Connection, code: str, purpose: Purpose) -> list
     """Certificates of an agency for one purpose, newest first (they may overlap)."""
     columns = (c.c.agency, c.c.purpose, c.c.sha256, c.c.pem, c.c.not_before, c.c.not_after)
     statement = select(*columns).where(c.c.agency == code, c.c.purpose == purpose.value).order_by(c.c.not_before.desc(), c.c.sha256)
-    return [
-        Certificate(row.agency, Purpose(row.purpose), row.sha256, row.pem, row.not_before, row.not_after)
-        for row in connection.execute(statement)
-    ]
+    return [Certificate(row.agency, Purpose(row.purpose), row.sha256, row.pem, row.not_before, row.not_after) for row in connection.execute(statement)]
 
 
 def agency_by_certificate(connection: Connection, sha256: str, purpose: Purpose) -> Agency | None:

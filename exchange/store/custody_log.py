@@ -16,7 +16,8 @@ from pathlib import Path
 from sqlalchemy import Connection, delete, func, insert, select
 
 from exchange.custody import Entry, leaf_bytes, leaf_hash
-from exchange.errors import CustodyError, HighWater as HighWaterError
+from exchange.errors import CustodyError
+from exchange.errors import HighWater as HighWaterError
 from exchange.store.engine import Store
 from exchange.store.tables import custody_checkpoint as k
 from exchange.store.tables import custody_edge as g

@@ -49,9 +49,7 @@ class Store:
         self._closed = False
 
     @classmethod
-    def open(
-        cls, url: str, *, blobs: Path, migrate: bool = False, schema: str = "hub", fault: Callable[[str], None] | None = None
-    ) -> Store:
+    def open(cls, url: str, *, blobs: Path, migrate: bool = False, schema: str = "hub", fault: Callable[[str], None] | None = None) -> Store:
         """Open the store; with `migrate` bring the schema up to date first.
 
         Raises:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, func, insert, or_, select, update
+from sqlalchemy import Connection, and_, func, insert, or_, select, update
 
 from exchange.delivery import Delivery, State
 from exchange.store.tables import agencies, envelopes
@@ -43,7 +43,7 @@ class InboxItem:
     at: datetime
 
 
-def _delivery(row: Row[Any]) -> Delivery:
+def _delivery(row: Any) -> Delivery:
     values = dict(row._mapping)
     return Delivery(**{**values, "state": State(values["state"])})
 
@@ -61,9 +61,7 @@ def claim(connection: Connection, *, now: datetime, lease: timedelta, limit: int
         .where(due, agencies.c.mode == "push")
         .subquery()
     )
-    chosen = connection.execute(
-        select(ranked.c.id).order_by(ranked.c.priority.desc(), ranked.c.turn, ranked.c.next_at, ranked.c.id).limit(limit)
-    ).scalars()
+    chosen = connection.execute(select(ranked.c.id).order_by(ranked.c.priority.desc(), ranked.c.turn, ranked.c.next_at, ranked.c.id).limit(limit)).scalars()
     claimed = []
     for id in chosen:
         row = connection.execute(
@@ -77,9 +75,7 @@ def claim(connection: Connection, *, now: datetime, lease: timedelta, limit: int
     return claimed
 
 
-def settle(
-    connection: Connection, id: str, attempt: int, state: State, *, now: datetime, error: str, next_at: datetime
-) -> bool:
+def settle(connection: Connection, id: str, attempt: int, state: State, *, now: datetime, error: str, next_at: datetime) -> bool:
     """Record the outcome of attempt number `attempt`; False when the lease is not that attempt's any more."""
     result = connection.execute(
         update(d)
@@ -154,7 +150,7 @@ def overview(connection: Connection, *, state: str = "", agency: str = "", limit
         statement = statement.where(d.c.state == state)
     if agency:
         statement = statement.where(or_(d.c.recipient == agency, envelopes.c.sender == agency))
-    rows = []
+    rows: list[Mapping[str, Any]] = []
     for row in connection.execute(statement).mappings():
         rows.append({**row, "next_at": row["next_at"].isoformat(), "updated_at": row["updated_at"].isoformat()})
     return rows

@@ -134,9 +134,7 @@ deliveries = Table(
     Column("created_at", Utc, nullable=False),
     Column("updated_at", Utc, nullable=False),
     UniqueConstraint("envelope", "recipient", name="deliveries_once"),
-    CheckConstraint(
-        "state IN ('queued','claimed','delivered','acknowledged','failed','expired','held','recalled')", name="deliveries_state"
-    ),
+    CheckConstraint("state IN ('queued','claimed','delivered','acknowledged','failed','expired','held','recalled')", name="deliveries_state"),
     Index("deliveries_due", "state", "next_at"),
     Index("deliveries_recipient", "recipient", "state"),
 )

@@ -2,8 +2,8 @@
 
 import sqlalchemy as sa
 from alembic import op
-from exchange.store.tables import Utc
 
+from exchange.store.tables import Utc
 
 revision = "0001"
 down_revision = None
@@ -175,9 +175,7 @@ def upgrade() -> None:
         sa.Column("last_error", sa.Text(), nullable=False),
         sa.Column("created_at", Utc(), nullable=False),
         sa.Column("updated_at", Utc(), nullable=False),
-        sa.CheckConstraint(
-            "state IN ('queued','claimed','delivered','acknowledged','failed','expired','held','recalled')", name="deliveries_state"
-        ),
+        sa.CheckConstraint("state IN ('queued','claimed','delivered','acknowledged','failed','expired','held','recalled')", name="deliveries_state"),
         sa.ForeignKeyConstraint(
             ["envelope"],
             ["envelopes.id"],
@@ -223,15 +221,8 @@ def upgrade() -> None:
 def guard(table: str) -> None:
     """Refuse UPDATE and DELETE on a table that only grows. A guard rail, not evidence."""
     if op.get_bind().dialect.name == "postgresql":
-        op.execute(
-            f"CREATE FUNCTION {table}_grows() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION '{table} only grows'; END $$"
-        )
-        op.execute(
-            f"CREATE TRIGGER {table}_guard BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
-            f"FOR EACH STATEMENT EXECUTE FUNCTION {table}_grows()"
-        )
+        op.execute(f"CREATE FUNCTION {table}_grows() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION '{table} only grows'; END $$")
+        op.execute(f"CREATE TRIGGER {table}_guard BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} FOR EACH STATEMENT EXECUTE FUNCTION {table}_grows()")
         return
     for action in ("UPDATE", "DELETE"):
-        op.execute(
-            f"CREATE TRIGGER {table}_no_{action.lower()} BEFORE {action} ON {table} BEGIN SELECT RAISE(ABORT, '{table} only grows'); END"
-        )
+        op.execute(f"CREATE TRIGGER {table}_no_{action.lower()} BEFORE {action} ON {table} BEGIN SELECT RAISE(ABORT, '{table} only grows'); END")

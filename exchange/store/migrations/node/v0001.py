@@ -2,8 +2,8 @@
 
 import sqlalchemy as sa
 from alembic import op
-from exchange.store.tables import Utc
 
+from exchange.store.tables import Utc
 
 revision = "0001"
 down_revision = None

@@ -1,0 +1,1 @@
+"""schemas: XSDs, the interface description and code lists as package data."""
