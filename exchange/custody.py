@@ -38,10 +38,11 @@ class Event(StrEnum):
     STATUS = "Status"
     OPERATOR = "OperatorAction"
     DIRECTORY = "DirectoryChange"
+    RECHECKED = "Recheck"
 
     @property
     def uri(self) -> str:
-        local = self in (Event.STATUS, Event.OPERATOR, Event.DIRECTORY)
+        local = self in (Event.STATUS, Event.OPERATOR, Event.DIRECTORY, Event.RECHECKED)
         return (LOCAL if local else ETSI) + self.value
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,8 @@ from exchange.office import Office
 from exchange.store import agencies, custody_log, envelopes, queue
 from exchange.store.engine import Store
 
+RECHECK = timedelta(minutes=1)
+
 
 class Hub:
     """Use cases of one hub process. Construct with an `Office`; see `server` for the wiring."""
@@ -37,6 +39,7 @@ class Hub:
         self.office = office
         self.retry = retry or Retry()
         self.worker = worker
+        self._recheck_at = office.clock()
 
     @property
     def store(self) -> Store:
@@ -214,6 +217,10 @@ class Hub:
     def tick(self) -> None:
         """What time brings: expiry of uncollected deliveries, a signed head over all entries."""
         dispatch.expire(self.office, self.retry)
+        now = self.office.clock()
+        if now >= self._recheck_at:
+            self._recheck_at = now + RECHECK
+            intake.recheck(self.office)
         self.office.head()
 
     # -- the log -----------------------------------------------------------

@@ -44,6 +44,7 @@ from signing.seal import verify_seal
 
 REFERENCE_ONLY = "reference_only"  # chỉ để biết, tham khảo (QĐ 28/2018 Art 4.2)
 UNVERIFIED = "unverified"
+BROKEN = "signature_invalid"  # found only by a later check
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,3 +331,42 @@ def _entry(row: EnvelopeRow, event: Event, recipient: str, *, object_sha256: str
 
 def _place(attachment: Attachment) -> str:
     return f"AttachmentEncoded/Attachment[{attachment.position + 1}]"
+
+
+def recheck(office: Office, *, limit: int = 20) -> int:
+    """Look again at documents that could not be checked; how many marks changed.
+
+    A source that was missing (a CRL, say) may be back. What is found is a custody
+    event; a document that turns out broken is marked so, never taken away.
+    """
+    with office.store.read() as connection:
+        rows = envelopes.marked(connection, UNVERIFIED, limit)
+    changed = 0
+    for row in rows:
+        mark, verdicts = _again(office, row)
+        if mark == UNVERIFIED:
+            continue
+        now = office.clock()
+        entry = replace(_entry(row, Event.RECHECKED, ""), at=now, why=mark or "valid")
+        verdict = json.dumps({str(k): to_json(v) for k, v in verdicts.items()}, ensure_ascii=False)
+
+        def job(connection: Connection, row: EnvelopeRow = row, mark: str = mark, verdict: str = verdict, entry: Entry = entry) -> None:
+            envelopes.set_verdict(connection, row.id, mark=mark, verdict=verdict)
+            office.append(connection, [entry])
+
+        office.store.write(job)
+        changed += 1
+    return changed
+
+
+def _again(office: Office, row: EnvelopeRow) -> tuple[str, dict[int, PdfVerdict]]:
+    workdir = Path(tempfile.mkdtemp(dir=office.store.blobs.temporary().parent, prefix="recheck-"))
+    try:
+        package = read_package(office.store.blobs.path(row.package_sha256), workdir=workdir)
+        verdicts = _check_signatures(office, package)
+    except SignatureRefused:
+        return BROKEN, {}
+    finally:
+        shutil.rmtree(workdir, ignore_errors=True)
+    undetermined = any(v.verdict is Verdict.UNDETERMINED for v in verdicts.values())
+    return (UNVERIFIED if undetermined else ""), verdicts

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from exchange.client import Client, Proven
-from exchange.errors import HubUnreachable
 from exchange.demo_house import free_ports
+from exchange.errors import HubUnreachable
 from signing.trust import Trust
 from tests.house import PULLER, SENDER, House, Pki
 from tests.journey.processes import HubProcess
@@ -78,9 +78,7 @@ def test_kill_in_the_middle(pki: Pki, tmp_path: Path) -> None:
         asyncio.run(go())
         assert len(receipts) == SUBMISSIONS
         hub.stop()
-        verified = subprocess.run(
-            [sys.executable, "-m", "exchange.cli", "custody", "verify", "--config", str(hub.config)], capture_output=True, text=True
-        )
+        verified = subprocess.run([sys.executable, "-m", "exchange.cli", "custody", "verify", "--config", str(hub.config)], capture_output=True, text=True)
         assert verified.returncode == 0, verified.stderr
     finally:
         hub.stop()

@@ -40,7 +40,12 @@ class Postgres:
 
     def _run(self, name: str, *arguments: str) -> None:
         done = subprocess.run(
-            [str(self._binaries / name), *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=self.folder, extra_groups=[] if self._drop else None, **self._drop  # type: ignore[call-overload]
+            [str(self._binaries / name), *arguments],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            cwd=self.folder,
+            extra_groups=[] if self._drop else None,
+            **self._drop,  # type: ignore[call-overload]
         )
         if done.returncode != 0:
             raise RuntimeError(f"{name}: {done.stderr.decode(errors='replace')[-400:]}")

@@ -1,0 +1,70 @@
+"""Documentation says what the code does; style and types hold."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+from exchange.errors import every_error
+from signing import errors as signing_errors
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def generator() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_errors_page_is_current() -> None:
+    assert (ROOT / "docs" / "errors.md").read_text() == generator().errors_page()
+
+
+def test_help_in_the_readmes_is_current() -> None:
+    for name in ("README.md", "README.vi.md"):
+        page = (ROOT / name).read_text()
+        assert "Usage: vanthu" in page and page == generator().with_help(page)
+
+
+def test_the_two_commands_come_first() -> None:
+    for name in ("README.md", "README.vi.md"):
+        head = (ROOT / name).read_text()[:400]
+        assert "make demo" in head and "make test" in head
+
+
+def test_error_codes_are_stable_names_in_two_languages() -> None:
+    classes = [*every_error(), *(v for v in vars(signing_errors).values() if isinstance(v, type) and issubclass(v, signing_errors.SigningError))]
+    for error in classes:
+        assert re.fullmatch(r"[a-z_]+(\.[a-z_]+)?", error.code), error
+        assert error.vi.endswith(".") and error.en.endswith(".") and error.vi != error.en, error.code
+    codes = [e.code for e in every_error()]
+    assert len(codes) == len(set(codes))
+
+
+def test_every_error_code_is_used_in_a_test() -> None:
+    text = "\n".join(p.read_text() for p in (ROOT / "tests").rglob("*.py"))
+    unused = [e.code for e in every_error() if f'"{e.code}"' not in text and not re.search(rf"\b{e.__name__}\b", text)]
+    assert unused == []
+
+
+def test_links_in_documents_lead_somewhere() -> None:
+    for page in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "keys" / "README.md"]:
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_ruff() -> None:
+    done = subprocess.run([sys.executable, "-m", "ruff", "check", "."], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+def test_mypy_strict() -> None:
+    done = subprocess.run([sys.executable, "-m", "mypy"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
