@@ -18,6 +18,8 @@ _CODE = re.compile(r"[0-9A-Za-z](?:[0-9A-Za-z.\-]{0,33}[0-9A-Za-z])?")
 
 
 class AgencyStatus(StrEnum):
+    """May mail go there?"""
+
     OPEN = "open"
     LOCKED = "locked"
     CLOSED = "closed"

@@ -12,6 +12,8 @@ from enum import StrEnum
 
 
 class State(StrEnum):
+    """Transport states; the comment of each is its lawful moves."""
+
     QUEUED = "queued"  # -> claimed, held, recalled, expired, delivered (pulled)
     CLAIMED = "claimed"  # -> delivered, queued (temporary), failed, acknowledged
     DELIVERED = "delivered"  # -> acknowledged

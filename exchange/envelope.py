@@ -61,6 +61,8 @@ class ResponseFor:
 
 @dataclass(frozen=True, slots=True)
 class Staff:
+    """StaffInfo: who to ask."""
+
     department: str = ""
     staff: str = ""
     email: str = ""
@@ -85,6 +87,8 @@ class ReceiverChange:
 
 @dataclass(frozen=True, slots=True)
 class Replacement:
+    """One ReplacementInfo: the document replaced, and for whom."""
+
     document_id: str
     organs: tuple[str, ...]
 
@@ -162,6 +166,8 @@ class Attachment:
 
 
 class Severity(StrEnum):
+    """Refuse, or only say."""
+
     REJECT = "reject"
     WARNING = "warning"
 

@@ -248,13 +248,6 @@ class DeliveryError(ExchangeError):
     status = 502
 
 
-class LeaseLost(DeliveryError):
-    code = "delivery.lease_lost"
-    vi = "Lượt chuyển này đã giao cho tiến trình khác."
-    en = "This delivery attempt was handed to another worker."
-    status = 409
-
-
 class DeliveryState(DeliveryError):
     code = "delivery.state"
     vi = "Không làm được việc này ở trạng thái hiện tại của lượt chuyển."
@@ -274,14 +267,6 @@ class HighWater(CustodyError):
     code = "custody.high_water"
     vi = "Cơ sở dữ liệu cũ hơn đầu sổ đã ký: hãy phục hồi bản sao lưu mới hơn trước khi chạy tiếp."
     en = "The database is older than the last signed head: restore a newer copy before going on."
-
-
-class Overloaded(ExchangeError):
-    code = "overloaded"
-    vi = "Hệ thống đang quá tải; xin thử lại sau ít giây."
-    en = "The system is overloaded; please try again in a few seconds."
-    retry = True
-    status = 503
 
 
 class ConfigError(ExchangeError):

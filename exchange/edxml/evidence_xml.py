@@ -42,14 +42,7 @@ def write_evidence(
 
     text(1, "EvidenceIdentifier", identifier)
     text(1, "ERDSEventId", event_uri)
-    if reasons:
-        lines.append("  <EventReasons>")
-        for code, detail in reasons:
-            lines.append("    <EventReason>")
-            text(3, "Code", code)
-            text(3, "Details", detail)
-            lines.append("    </EventReason>")
-        lines.append("  </EventReasons>")
+    lines += _reasons(reasons)
     text(1, "EventTime", at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"))
     for group, name, value in (
         ("EvidenceIssuerDetails", "Name", issuer),
@@ -76,3 +69,11 @@ def write_evidence(
     lines.append("  </CustodyLog>")
     lines.append("</Evidence>")
     return ("\n".join(lines) + "\n").encode()
+
+
+def _reasons(reasons: Sequence[tuple[str, str]]) -> list[str]:
+    lines = []
+    for code, detail in reasons:
+        lines += ["    <EventReason>", f"      <Code>{text_of(code, 'Code')}</Code>"]
+        lines += [f"      <Details>{text_of(detail, 'Details')}</Details>", "    </EventReason>"]
+    return ["  <EventReasons>", *lines, "  </EventReasons>"] if lines else []
