@@ -69,9 +69,12 @@ class Container:
             raise EvidenceInvalid(f"not a ZIP file: {error}", place=path.name) from error
         try:
             return cls(archive, path)
-        except BaseException:
+        except EvidenceInvalid:
             archive.close()
             raise
+        except Exception as error:  # a hostile ZIP raises almost anything
+            archive.close()
+            raise EvidenceInvalid(f"{type(error).__name__}: {error}"[:200], place=path.name) from error
 
     def __enter__(self) -> Container:
         return self
@@ -155,6 +158,23 @@ def _check_tiling(archive: zipfile.ZipFile, entries: Sequence[zipfile.ZipInfo], 
             offset = info.header_offset + 30 + name_size + info.file_size
     if archive.start_dir != offset:
         raise EvidenceInvalid("bytes between the entries and the directory", place=path.name)
+    _check_directory(entries, path, offset)
+
+
+def _check_directory(entries: Sequence[zipfile.ZipInfo], path: Path, start: int) -> None:
+    """The directory says nothing but what we would write, and nothing follows it."""
+    for info in entries:
+        plain = (info.create_version, info.create_system, info.internal_attr, info.external_attr, info.volume, info.reserved)
+        if plain != (20, 3, 0, 0o644 << 16, 0, 0) and info.file_size < zipfile.ZIP64_LIMIT:
+            raise EvidenceInvalid("unusual directory entry", place=info.filename)
+    if start >= zipfile.ZIP64_LIMIT or len(entries) >= zipfile.ZIP_FILECOUNT_LIMIT:
+        return
+    with path.open("rb") as file:
+        size = file.seek(0, 2) - start - 22
+        file.seek(start + size)
+        fields = ((0x06054B50, 4), (0, 4), (len(entries), 2), (len(entries), 2), (size, 4), (start, 4), (0, 2))
+        if file.read() != b"".join(value.to_bytes(width, "little") for value, width in fields):
+            raise EvidenceInvalid("end of directory", place=path.name)
 
 
 def _local_header(info: zipfile.ZipInfo, name: bytes) -> bytes:

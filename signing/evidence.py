@@ -142,6 +142,15 @@ def check(path: Path, *, trust: Trust, vkeys: Sequence[str], at: datetime, verif
     Raises:
         EvidenceInvalid: not a well-formed container.
     """
+    try:
+        return _check(path, trust, vkeys, at, verify)
+    except SigningError:
+        raise
+    except Exception as error:  # whatever a hostile file raises, it does not hold
+        raise EvidenceInvalid(f"{type(error).__name__}: {error}"[:200], place=path.name) from error
+
+
+def _check(path: Path, trust: Trust, vkeys: Sequence[str], at: datetime, verify: Verify | None) -> EvidenceReport:
     with Container.open(path) as container:
         c = _Check(container, trust, vkeys, at)
         seal = _check_manifest(c)

@@ -94,11 +94,12 @@ def test_changed_documents_are_not_accepted(pki: Pki, trust: Trust, tmp_path: Pa
 
 def test_a_redefined_signature_object_is_refused(pki: Pki, trust: Trust, tmp_path: Path) -> None:
     data = pki.document.read_bytes()
-    found = [m for m in re.finditer(rb"(\d+) 0 obj\n?\s*<<[^>]*?/ByteRange", data, re.DOTALL)]
-    for match in found or list(re.finditer(rb"(\d+) 0 obj(?:(?!endobj).)*?/ByteRange", data, re.DOTALL)):
-        end = data.index(b"endobj", match.start())
-        body = data[data.index(b"obj", match.start()) + 3 : end].strip()
-        assert verdict(write(tmp_path, update(data, {int(match.group(1)): body})), trust) is not Verdict.VALID
+    ranges = [m.start() for m in re.finditer(rb"/ByteRange", data)]
+    assert len(ranges) == 2
+    for place in ranges:
+        opened = list(re.finditer(rb"(?<!\d)(\d{1,6}) 0 obj", data[:place]))[-1]
+        body = data[opened.end() : data.index(b"endobj", place)].strip()
+        assert verdict(write(tmp_path, update(data, {int(opened.group(1)): body})), trust) is not Verdict.VALID
 
 
 @settings(max_examples=60, deadline=None)

@@ -1,0 +1,155 @@
+"""The demonstration and the command line, as a person runs them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from exchange.cli import cli
+from exchange.demo_letter import write_letter
+from tests.house import PULLER, SENDER, House, Pki, letter
+from tests.journey.processes import HubProcess
+
+
+def vanthu(*arguments: str, code: int = 0) -> str:
+    done = subprocess.run([sys.executable, "-m", "exchange.cli", *arguments], capture_output=True, text=True, timeout=120)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout if code == 0 else done.stdout + done.stderr
+
+
+def test_the_demonstration(tmp_path: Path) -> None:
+    text = vanthu("demo", "--lang", "en", "--dir", str(tmp_path))
+    for line in ("VALID", "refused, with the reason", "Every step held."):
+        assert line in text
+    assert (tmp_path / "chung-cu.asice").exists()
+    assert vanthu("verify", str(tmp_path / "chung-cu.asice"), "--trust", str(tmp_path / "pki" / "trust"))
+    # The verifier needs neither the hub's code nor its data.
+    check = "import sys, signing.cli; assert not any(m.split('.')[0] in ('exchange', 'sqlalchemy') for m in sys.modules)"
+    subprocess.run([sys.executable, "-c", check], check=True)
+
+
+def test_the_demonstration_with_ones_own_pdf(tmp_path: Path) -> None:
+    text = vanthu("demo", "--lang", "en", "--pdf", str(letter(tmp_path / "own.pdf")))
+    assert "Every step held." in text
+
+
+def test_the_letter_has_two_pages(tmp_path: Path) -> None:
+
+    main, table = write_letter(tmp_path, number="125/SKHCN-CĐS", now=datetime.now(UTC))
+    assert main.stat().st_size > 10_000 and table.stat().st_size > 5_000
+
+
+@pytest.fixture(scope="module")
+def hub(pki: Pki, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
+    process = HubProcess(pki, tmp_path_factory.mktemp("hub"))
+    process.start()
+    yield process
+    process.stop()
+
+
+def node_config(hub: HubProcess, pki: Pki, code: str, folder: Path) -> str:
+    path = folder / f"{code}.toml"
+    path.write_text(
+        f"""[node]
+agency = "{code}"
+name = "Cơ quan (mô phỏng)"
+data = "{code}"
+hub_url = "{hub.url}"
+trust = "{pki.folder}/trust"
+tls_certificate = "{pki.folder}/tls/{code}.pem"
+tls_ca = "{pki.folder}/tls/ca.pem"
+seal_key = "{pki.folder}/agencies/{code}/seal.pem"
+"""
+    )
+    return str(path)
+
+
+def test_a_document_by_hand(hub: HubProcess, pki: Pki, tmp_path: Path) -> None:
+    sender, recipient = node_config(hub, pki, SENDER, tmp_path), node_config(hub, pki, PULLER, tmp_path)
+    operator = ("--config", str(hub.config))
+    key = str(pki.folder / "persons" / "lanh-dao.pem")
+    trust = str(pki.folder / "trust")
+    vanthu("sign", str(letter(tmp_path / "draft.pdf")), "--key", key, "--role", "person", "-o", str(tmp_path / "half.pdf"))
+    seal = str(pki.folder / "agencies" / SENDER / "seal.pem")
+    vanthu("sign", str(tmp_path / "half.pdf"), "--key", seal, "--role", "agency", "--trust", trust, "-o", str(tmp_path / "done.pdf"))
+    verified = json.loads(vanthu("verify", str(tmp_path / "done.pdf"), "--trust", trust, "--json"))
+    assert verified[0]["result"]["dual_signature"] == "complete"
+    assert "KHÔNG" not in vanthu("verify", str(tmp_path / "done.pdf"), "--trust", trust)
+    assert "CHƯA ĐỦ CĂN CỨ" in vanthu("verify", str(tmp_path / "half.pdf"), "--trust", trust, code=1)
+    vanthu("inspect", str(tmp_path / "done.pdf"), "--trust", trust)
+    package = str(tmp_path / "p.edxml")
+    vanthu("pack", "--config", sender, str(tmp_path / "done.pdf"), "--to", PULLER, "--number", "7", "--notation", "SKHCN", "--subject", "V/v", "-o", package)
+    sent = json.loads(vanthu("submit", "--config", sender, package, "--json"))
+    assert "đã" in vanthu("submit", "--config", sender, package).lower()
+    line = next(i for i in json.loads(vanthu("inbox", "--config", recipient, "--json")) if i["envelope"] == sent["envelope"])
+    vanthu("fetch", "--config", recipient, line["delivery"], "-o", str(tmp_path / "got.edxml"))
+    assert (tmp_path / "got.edxml").read_bytes() == Path(package).read_bytes()
+    assert "status.not_allowed" not in vanthu("acknowledge", "--config", recipient, line["delivery"])
+    vanthu("status", "--config", recipient, line["delivery"], "03")
+    vanthu("status", "--config", recipient, line["delivery"], "02", code=2)
+    told = json.loads(vanthu("trace", *operator, sent["document_id"], "--json"))
+    assert told[0]["deliveries"][0]["status"] == "03"
+    vanthu("life", "--config", sender, sent["envelope"])
+    assert "03" in vanthu("queue", *operator)
+    vanthu("custody", "head", *operator)
+    assert "tlog-proof" in vanthu("custody", "prove", *operator, sent["envelope"])
+    vanthu("custody", "prove", *operator, sent["envelope"], "-o", str(tmp_path / "e.asice"))
+    vanthu("verify", str(tmp_path / "e.asice"), "--trust", trust)
+    assert json.loads(vanthu("custody", "verify", *operator, "--json"))["ok"]
+    vanthu("doctor", *operator)
+    vanthu("migrate", *operator)
+    vanthu("keys", "inspect", seal)
+    assert "H56" in vanthu("agency", "list", *operator, "H56")
+    unknown = vanthu("fetch", "--config", recipient, "none", "-o", str(tmp_path / "x"), code=1)
+    assert "not_found" in unknown
+
+
+def test_operators_verbs(pki: Pki, tmp_path: Path) -> None:
+    hub = HubProcess(pki, tmp_path / "hub")
+    operator = ("--config", str(hub.config))
+    vanthu("agency", "add", *operator, "H56.01", "Xã mới (mô phỏng)", "--legacy-code", "000.00.01.H56")
+    vanthu("agency", "succeed", *operator, "H56.01", PULLER)
+    assert "agency.exists" in vanthu("agency", "add", *operator, "H56.01", "x", code=1)
+    vanthu("agency", "close", *operator, "H56.97")
+    rows = {a["code"]: a for a in json.loads(vanthu("agency", "list", *operator, "--json"))}
+    assert rows["H56.01"]["successor"] == PULLER and rows["H56.97"]["status"] == "closed"
+    assert "config.invalid" in vanthu("queue", "--config", _broken(tmp_path), code=1)
+
+
+def _broken(tmp_path: Path) -> str:
+    path = tmp_path / "broken.toml"
+    path.write_text("[hub]\n")
+    return str(path)
+
+
+def test_hold_release_resend(pki: Pki, tmp_path: Path) -> None:
+    process = HubProcess(pki, tmp_path / "hub")
+    process.start()
+    maker = House(pki, tmp_path / "maker")
+    try:
+        config = node_config(process, pki, SENDER, tmp_path)
+        sent = json.loads(vanthu("submit", "--config", config, str(maker.package(recipients=(PULLER,))), "--json"))
+    finally:
+        maker.close()
+        process.stop()
+    operator = ("--config", str(process.config))
+    delivery = json.loads(vanthu("trace", *operator, sent["envelope"], "--json"))[0]["deliveries"][0]["delivery"]
+    vanthu("hold", *operator, delivery, "--reason", "kiểm tra")
+    assert "delivery.state" in vanthu("resend", *operator, delivery, code=1)
+    vanthu("release", *operator, delivery)
+    events = json.loads(vanthu("trace", *operator, sent["envelope"], "--json"))[0]["events"]
+    assert [e["why"] for e in events if e["event"].endswith("OperatorAction")] == ["hold: kiểm tra", "release: "]
+
+
+def test_usage_and_completion() -> None:
+    assert CliRunner().invoke(cli, ["no-such-verb"]).exit_code == 2
+    assert CliRunner().invoke(cli, ["verify"]).exit_code == 2
+    for shell in ("bash", "zsh", "fish"):
+        assert "_VANTHU_COMPLETE" in CliRunner().invoke(cli, ["completion", shell]).output
