@@ -79,7 +79,7 @@ def signing(table: Table, pki: Pki, folder: Path) -> None:
         took = cpu_ms(lambda: sign_pdf(source, target, key, now=now(), role=Role.AGENCY, field=AGENCY_FIELD, kind="attachment"))
         table.add_row(f"sign {label}, RSA-2048", f"{took:.1f} ms", f"{took / floor:.1f} × raw operation ({floor:.1f} ms)")
         took = cpu_ms(lambda: verify_pdf(target, trust, at=now()))
-        table.add_row(f"verify {label}, one signature", f"{took:.1f} ms", "target 12 ms at 50 KB")
+        table.add_row(f"verify {label}, one signature", f"{took:.1f} ms", "target 12 ms" if size < 1_000_000 else "")
 
 
 def stages(table: Table, pki: Pki, folder: Path) -> Path:
@@ -157,6 +157,8 @@ async def accepting(table: Table, hub: HubProcess, folder: Path, pdf: Path) -> N
 async def large(table: Table, hub: HubProcess, folder: Path) -> None:
     """Memory of the hub while a 200 MB document passes."""
     assert hub.process is not None
+    # Forget the peak of the load before.
+    Path(f"/proc/{hub.process.pid}/clear_refs").write_text("5")
     before = peak_kb(hub.process.pid)
     big = pdf_of(folder / "big.pdf", 200_000_000)
     async with hub.client(SENDER) as client:

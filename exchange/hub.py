@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,15 @@ from exchange.agency import Agency, AgencyStatus, Certificate, Purpose, check_co
 from exchange.custody import Entry, Event
 from exchange.delivery import Retry
 from exchange.dispatch import Carriage
-from exchange.errors import AgencyExists, ConfigError, NotAuthenticated, UnknownAgency
+from exchange.errors import AgencyExists, ConfigError, ExchangeError, NotAuthenticated, UnknownAgency
 from exchange.intake import Submission
 from exchange.mailbox import PackageFile, StatusFile
 from exchange.office import Office
+from exchange.receipt import from_bytes
 from exchange.store import agencies, custody_log, envelopes, queue
 from exchange.store.engine import Store
+from signing.checkpoint import verify_proof
+from signing.errors import SigningError
 
 RECHECK = timedelta(minutes=1)
 
@@ -237,9 +240,19 @@ class Hub:
             return custody_log.size(connection)
 
     def verify_log(self, progress: Callable[[int], None] | None = None) -> custody_log.Audit:
-        """Recompute the whole log from its leaves."""
+        """Recompute the whole log from its leaves, and check the proof in every receipt given out."""
         with self.store.read() as connection:
-            return custody_log.recompute(connection, progress=progress)
+            audit = custody_log.recompute(connection, progress=progress)
+            problems = list(audit.problems)
+            for subject, data in envelopes.all_receipts(connection):
+                try:
+                    receipt = from_bytes(data)
+                    verify_proof(receipt.proof, receipt.leaf, [self.office.log_key.vkey()])
+                    if custody_log.leaf(connection, receipt.index) != receipt.leaf:
+                        problems.append(f"receipt of {subject}: the log has another entry {receipt.index}")
+                except (ExchangeError, SigningError) as error:
+                    problems.append(f"receipt of {subject}: {error.code} {error.detail}")
+        return replace(audit, problems=tuple(problems))
 
     def tile(self, level: int, index: int, width: int) -> bytes:
         """Hashes of a tile (tlog-tiles), 32 bytes each."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -161,6 +161,12 @@ def receipt(connection: Connection, subject: str) -> bytes | None:
     """The stored receipt of an envelope or status message."""
     found: bytes | None = connection.execute(select(tables.receipts.c.data).where(tables.receipts.c.subject == subject)).scalar()
     return found
+
+
+def all_receipts(connection: Connection) -> Iterator[tuple[str, bytes]]:
+    """(subject, receipt) of everything given out."""
+    rows = connection.execution_options(yield_per=500).execute(select(tables.receipts.c.subject, tables.receipts.c.data))
+    return ((row.subject, row.data) for row in rows)
 
 
 def save_receipt(connection: Connection, subject: str, data: bytes) -> bytes:
