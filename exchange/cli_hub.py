@@ -20,7 +20,7 @@ from exchange.server import open_hub, run_hub
 from exchange.store.engine import Store
 from signing.checkpoint import verify_note, verify_proof
 from signing.errors import SigningError
-from signing.show import Screen, local, options, refused
+from signing.show import EVENT_COLUMNS, Screen, event_label, local, moment, options, refused
 
 FILE = click.Path(path_type=Path, exists=True)
 CONFIG = click.option("--config", "config", type=FILE, envvar="VANTHU_CONFIG", default="hub.toml", show_default=True, help="The hub's configuration file.")
@@ -178,19 +178,8 @@ def show_life(life: dict[str, Any], screen: Screen) -> None:
         for d in life["deliveries"]
     ]
     screen.table(("Các lượt chuyển", "Deliveries"), columns, rows)
-    event_columns = (("Mục", "Entry"), ("Thời điểm", "Time"), ("Sự kiện", "Event"), ("Do", "By"), ("Bên nhận", "Recipient"), ("Lý do", "Why"))
-    events = [
-        (
-            str(e["index"]),
-            local(datetime.fromisoformat(e["at"])),
-            e["event"].replace("http://uri.etsi.org/19522/Event/", "").rsplit(":", 1)[-1] + (f" {e['status']}" if e["status"] else ""),
-            e["by"],
-            e["recipient"],
-            e["why"],
-        )
-        for e in life["events"]
-    ]
-    screen.table(("Sổ lưu giữ", "Custody"), event_columns, events)
+    events = [(str(e["index"]), moment(e["at"]), event_label(screen, e["event"], e["status"]), e["by"], e["recipient"], e["why"]) for e in life["events"]]
+    screen.table(("Sổ lưu giữ", "Custody"), (*EVENT_COLUMNS, ("Lý do", "Why")), events)
 
 
 def _operate(name: str, help_text: str, act: Callable[[Hub, str, str], None], done: tuple[str, str]) -> click.Command:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.table import Table
 
 from exchange.demo_house import AGENCIES, PULLER, PUSHER, SENDER, DemoHouse, Failed
 from exchange.demo_letter import VIETNAM, write_letter
@@ -39,7 +40,12 @@ class Story:
         """One step that held."""
         seconds = time.monotonic() - self.started
         first, second = (vi, en) if self.screen.lang == "vi" else (en, vi)
-        self.screen.out.print(f"[dim]{seconds:5.1f} s[/] [green]✓[/] {first}\n          [dim]{second}[/]")
+        line = Table.grid(padding=(0, 1))
+        line.add_column(width=7, justify="right", style="dim")
+        line.add_column(width=1)
+        line.add_column()
+        line.add_row(f"{seconds:.1f} s", "[green]✓[/]", f"{first}\n[dim]{second}[/]")
+        self.screen.out.print(line)
 
     def wait(self, vi: str, en: str, look: Any) -> Any:
         """Wait until `look()` gives something, then tell it."""

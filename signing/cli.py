@@ -21,7 +21,7 @@ from signing.keys import open_key
 from signing.policy import POLICIES
 from signing.report import PdfVerdict, Reason, Role, Verdict
 from signing.sandbox import Sandbox
-from signing.show import Screen, local, options, refused
+from signing.show import EVENT_COLUMNS, Screen, event_label, local, moment, options, refused
 from signing.sign_pdf import AGENCY_FIELD, PERSON_FIELD, Profile, sign_pdf
 from signing.trust import Trust
 from signing.verify_pdf import verify_pdf
@@ -121,18 +121,9 @@ def _show_evidence(path: Path, report: EvidenceReport, screen: Screen) -> None:
     screen.out.print(f"{path.name}: [{style}]{_label(report, screen)}[/]")
     screen.say(f"Văn bản: {report.document_id} · bên gửi: {report.sender}", f"Document: {report.document_id} · sender: {report.sender}")
     rows = [
-        (
-            str(e["index"]),
-            local(datetime.fromisoformat(e["at"])),
-            str(e["ev"]).rsplit("/", 1)[-1].rsplit(":", 1)[-1],
-            str(e["by"]),
-            str(e.get("to", "")),
-            str(e.get("st", "")),
-        )
-        for e in report.events
+        (str(e["index"]), moment(e["at"]), event_label(screen, str(e["ev"]), str(e.get("st", ""))), str(e["by"]), str(e.get("to", ""))) for e in report.events
     ]
-    columns = (("Mục", "Entry"), ("Thời điểm", "Time"), ("Sự kiện", "Event"), ("Do", "By"), ("Bên nhận", "Recipient"), ("Trạng thái", "Status"))
-    screen.table(("Chuỗi lưu giữ (đã chứng minh)", "Custody (proven)"), columns, rows)
+    screen.table(("Chuỗi lưu giữ (đã chứng minh)", "Custody (proven)"), EVENT_COLUMNS, rows)
     for name, _, verdict in report.files:
         shown = Verdict(verdict) if verdict else None
         screen.say(f"  {name}: {shown.vi if shown else '—'}", f"  {name}: {shown.en if shown else '—'}")

@@ -9,6 +9,7 @@ from functools import wraps
 from typing import Any, TypeVar
 
 import click
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -58,7 +59,7 @@ class Screen:
         """A table for people."""
         if self.as_json:
             return
-        table = Table(title=self.word(*title), title_justify="left", header_style="bold")
+        table = Table(title=self.word(*title), title_justify="left", header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
         for column in columns:
             table.add_column(self.word(*column), overflow="fold")
         for row in rows:
@@ -125,6 +126,42 @@ _COLUMNS = (
 def local(moment: datetime | None) -> str:
     """Vietnam's time, to the second, with its zone (NĐ 30/2020 Annex I)."""
     return moment.astimezone(VIETNAM).strftime("%d/%m/%Y %H:%M:%S +07:00") if moment is not None else "—"
+
+
+EVENTS = {
+    "SubmissionAcceptance": ("Trục tiếp nhận", "Accepted by the hub"),
+    "SubmissionRejection": ("Trục từ chối", "Refused by the hub"),
+    "ContentConsignment": ("Đã chuyển tới", "Delivered"),
+    "ContentConsignmentFailure": ("Không chuyển được", "Delivery failed"),
+    "ContentHandover": ("Đã xác nhận", "Acknowledged"),
+    "ContentHandoverFailure": ("Quá hạn nhận", "Not collected in time"),
+    "ConsignmentAcceptance": ("Tiếp nhận, vào sổ", "Registered"),
+    "ConsignmentRejection": ("Từ chối tiếp nhận", "Refused by the recipient"),
+    "Status": ("Trạng thái", "Status"),
+    "Recheck": ("Kiểm tra lại", "Checked again"),
+    "OperatorAction": ("Người vận hành", "Operator"),
+    "DirectoryChange": ("Danh bạ", "Directory"),
+}
+
+
+EVENT_COLUMNS = (
+    ("Mục", "Entry"),
+    ("Thời điểm (+07:00)", "Time (+07:00)"),
+    ("Sự kiện", "Event"),
+    ("Do", "By"),
+    ("Bên nhận", "Recipient"),
+)
+
+
+def event_label(screen: Screen, uri: str, status: str) -> str:
+    """An event for people, with the status code it carries."""
+    name = uri.rsplit("/", 1)[-1].rsplit(":", 1)[-1]
+    return " ".join((screen.word(*EVENTS.get(name, (name, name))), status)).strip()
+
+
+def moment(value: str) -> str:
+    """A log entry's time in Vietnam, to the second; the column says +07:00."""
+    return local(datetime.fromisoformat(value)).removesuffix(" +07:00")
 
 
 def refused(screen: Screen, error: SigningError) -> int:
