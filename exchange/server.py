@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -38,6 +39,7 @@ from signing.trust import Trust
 log = structlog.get_logger()
 MAX_FIELD = 32 * 1024  # a seal with its chain is 3 to 5 KB of base64
 TICK_SECONDS = 1.0
+LOOK_SECONDS = 1.0  # a changed CRL or directory takes effect after this at the latest
 IDLE_SECONDS = 0.5
 
 
@@ -49,8 +51,14 @@ class LiveTrust:
         self._lock = threading.Lock()
         self._seen: tuple[float, frozenset[str]] | None = None
         self._trust: Trust | None = None
+        self._looked = 0.0
 
     def __call__(self) -> Trust:
+        with self._lock:
+            # Looking at every file for every document would cost more than it tells.
+            if self._trust is not None and time.monotonic() - self._looked < LOOK_SECONDS:
+                return self._trust
+            self._looked = time.monotonic()
         newest = max((p.stat().st_mtime for p in self._folder.rglob("*") if p.exists()), default=0.0)
         with self._store.read() as connection:
             seals = agencies.seal_fingerprints(connection)
