@@ -90,6 +90,8 @@ def _check_gap(gap: bytes, embedded: Any, name: str, signs: TamperSigns) -> None
     original = parsed.original_bytes if isinstance(parsed, generic.TextStringObject) else bytes(parsed)
     if contents != original:
         signs.add(f"{name}: the gap is not the signature that was parsed")
+    if contents[_der_size(contents) :].strip(b"\0"):
+        signs.add(f"{name}: the padding of the signature is not empty")
 
 
 def _check_object(before: bytes, embedded: Any, name: str, reader: Any, signs: TamperSigns) -> None:
@@ -111,3 +113,13 @@ def _opening(before: bytes) -> int | None:
         if match is not None:
             return int(match.group(1))
     return None
+
+
+def _der_size(data: bytes) -> int:
+    """Size of the DER value at the start of `data`; all of it when the length is not definite."""
+    if len(data) < 2 or data[1] == 0x80 or data[1] > 0x84:
+        return len(data)
+    if data[1] < 0x80:
+        return 2 + data[1]
+    count = data[1] & 0x7F
+    return 2 + count + int.from_bytes(data[2 : 2 + count], "big")

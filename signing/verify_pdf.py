@@ -14,6 +14,7 @@ import hashlib
 import logging
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -88,10 +89,21 @@ def _name_equality(self: Any, other: Any) -> bool:
     return bool(_slow_name_equality(self, other))
 
 
+_slow_preparation = asn1_x509.NameTypeAndValue._ldap_string_prep
+
+
+@lru_cache(maxsize=4096)
+def _prepared(text: str) -> str:
+    """RFC 4518 preparation of a name's text; the same few names come again and again."""
+    prepared: str = _slow_preparation(None, text)
+    return prepared
+
+
 # What pyHanko has to say comes back as findings; it should not also write to the terminal.
 logging.getLogger("pyhanko").addHandler(logging.NullHandler())
 logging.getLogger("pyhanko_certvalidator").addHandler(logging.NullHandler())
 setattr(generic, "read_hex_string_from_stream", _bulk_hex)  # noqa: B010
+setattr(asn1_x509.NameTypeAndValue, "_ldap_string_prep", lambda _self, text: _prepared(text))  # noqa: B010
 setattr(asn1_x509.Name, "__eq__", _name_equality)  # noqa: B010
 
 
