@@ -7,6 +7,7 @@ Indications follow ETSI EN 319 102-1 clause 5.1.3.
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -68,13 +69,131 @@ class Reason:
     place: str = ""
 
 
+class Level(StrEnum):
+    """PAdES baseline level reached (EN 319 142-1)."""
+
+    B_B = "B-B"
+    B_T = "B-T"
+    B_LT = "B-LT"
+    B_LTA = "B-LTA"
+
+
+class State(StrEnum):
+    """Outcome of one check."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    INDETERMINATE = "indeterminate"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check that was made on a signature, by its stable `code`, with its outcome.
+
+    Codes: ``format`` ``byte_range`` ``digest`` ``signature_value`` ``certificate_binding``
+    ``chain`` ``validity`` ``key_usage`` ``revocation`` ``algorithms`` ``timestamp``
+    ``later_changes`` ``docmdp`` ``ades`` ``status``. `reason` is a code of `signing.reasons` when it did not pass.
+    """
+
+    code: str
+    state: State
+    reason: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateFacts:
+    """A certificate as shown to people. `der` is the whole certificate."""
+
+    subject: str
+    issuer: str
+    serial: str
+    sha256: str
+    not_before: datetime
+    not_after: datetime
+    key: str
+    der: bytes = field(repr=False, default=b"")
+
+
+@dataclass(frozen=True, slots=True)
+class RevocationFact:
+    """Status of one certificate of the path.
+
+    `state` is ``good``, ``revoked`` or ``unknown``; `source` one of ``CRL``, ``OCSP``,
+    ``embedded CRL``, ``embedded OCSP``, ``anchor``, "" when nothing answered.
+    """
+
+    subject: str
+    state: str
+    source: str = ""
+    produced_at: datetime | None = None
+    revoked_at: datetime | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TimestampFact:
+    """A time-stamp: `kind` ``signature`` (in the CMS) or ``document`` (RFC 3161 over a revision)."""
+
+    kind: str
+    time: datetime
+    authority: str
+    holds: bool
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change made after a signed revision.
+
+    `kind`: ``signature`` (a declared field was filled), ``timestamp``, ``validation_data``,
+    ``field`` (a field was added), ``form`` (a value or appearance), ``annotation``, ``page``,
+    ``metadata``, ``catalog``, ``object``. `what` names the object or field; `revision` counts from 1.
+    """
+
+    kind: str
+    what: str
+    revision: int
+    lawful: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MarkFact:
+    """What a signature shows on the page (NĐ 30/2020 Annex I-I-II.7.d, 8; I-II-I.3).
+
+    `kind`: ``person_image``, ``agency_seal``, ``attachment``, ``copy`` or ``other``; `form` the
+    form of a copy (SAO Y, SAO LỤC, TRÍCH SAO). `box` is (left, bottom, right, top) in
+    millimetres from the lower left corner of the page; `number` the number and symbol read
+    from the mark; `colour` ``red``, ``blue``, ``black``, ``other`` or "".
+    """
+
+    kind: str
+    page: int
+    box: tuple[float, float, float, float]
+    text: str = ""
+    form: str = ""
+    number: str = ""
+    organisation: str = ""
+    time: datetime | None = None
+    font: str = ""
+    size_pt: float = 0.0
+    colour: str = ""
+    problems: tuple[Reason, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class SignatureFinding:
     """What was found about one signature field.
 
     Times are aware UTC. `revision` counts from 1; `revisions` is the file's total.
     `changes_after` is one of ``none``, ``lta_updates``, ``form_filling``,
-    ``annotations``, ``other``, ``unknown``.
+    ``annotations``, ``other``, ``unknown``; `changes` lists each.
+    `certificate_kind` is ``official`` (chuyên dùng công vụ), ``public``, ``foreign`` or "" by the
+    scope of the anchor. `best_time_source`: ``timestamp``, ``document_timestamp``, ``custody``
+    or ``judged_at``; a claimed time proves nothing. `strength`: ``strong``, ``legacy``
+    (PKCS#1 v1.5), ``weak`` or ``unknown`` at the best time. `covers_whole_file`: nothing
+    follows the signed revision.
     """
 
     field: str
@@ -100,12 +219,34 @@ class SignatureFinding:
     indication: Indication = Indication.INDETERMINATE
     sub_indication: str = ""
     reasons: tuple[Reason, ...] = ()
+    certificate_kind: str = ""
+    certificate: CertificateFacts | None = None
+    chain: tuple[CertificateFacts, ...] = ()
+    digest: str = ""
+    scheme: str = ""
+    key: str = ""
+    strength: str = "unknown"
+    revocations: tuple[RevocationFact, ...] = ()
+    timestamps: tuple[TimestampFact, ...] = ()
+    changes: tuple[Change, ...] = ()
+    byte_range: tuple[int, ...] = ()
+    covers_whole_file: bool = False
+    checks: tuple[Check, ...] = ()
+    mark: MarkFact | None = None
+    signature_value: bytes = field(repr=False, default=b"")
+    message_digest: bytes = field(repr=False, default=b"")
 
 
 @dataclass(frozen=True, slots=True)
 class PdfFindings:
     """What was found in one PDF. `error` is set when anything was raised: then
-    the file cannot be verified, which is never the same as "no signature"."""
+    the file cannot be verified, which is never the same as "no signature".
+
+    `syntax` lists facts about the file's form: ``trailing_bytes``, ``hybrid_xref``,
+    ``clobbered_xref_stream``, ``duplicate_fields``, ``shared_signature``,
+    ``overlapping_ranges``, ``timestamp_typed_sig``, ``not_strict``, ``unsupported_subfilter``.
+    `path` is ``quick`` or ``full`` (docs/adr/0006). `judged_at` is the moment of judgement.
+    """
 
     sha256: str
     size: int
@@ -115,11 +256,16 @@ class PdfFindings:
     reasons: tuple[Reason, ...] = ()
     error: str = ""
     elapsed_ms: float = 0.0
+    syntax: tuple[str, ...] = ()
+    empty_fields: tuple[str, ...] = ()
+    path: str = "full"
+    judged_at: datetime | None = None
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class PdfVerdict:
-    """Findings judged under a named policy."""
+    """Findings judged under a named policy. `warnings` do not change the verdict."""
 
     policy: str
     verdict: Verdict
@@ -128,6 +274,8 @@ class PdfVerdict:
     sub_indication: str
     reasons: tuple[Reason, ...]
     findings: PdfFindings = field(repr=False)
+    warnings: tuple[Reason, ...] = ()
+    kind: str = "document"
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +306,8 @@ def to_json(value: Any) -> Any:
         return value.value
     if isinstance(value, datetime):
         return value.isoformat()
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
     if isinstance(value, (list, tuple)):
         return [to_json(v) for v in value]
     if isinstance(value, dict):

@@ -31,18 +31,26 @@ EXCHANGE = [
 ]
 SIGNING = [
     ["cli"],
-    ["show", "dev_pki", "dev_tsa"],
+    ["cli_verify", "cli_sign", "cli_keys"],
+    ["cli_options"],
+    ["show", "dev_pki", "dev_tsa", "dev_ocsp", "report_html", "report_pdf", "report_xml"],
+    ["explain"],
     ["evidence"],
     ["receipt_check", "container"],
     ["sandbox", "sign_pdf"],
     ["verify_pdf"],
-    ["pdf_bytes", "policy"],
+    ["policy", "lint"],
+    ["presentation", "marks"],
+    ["fonts"],
+    ["fetch"],
     ["seal"],
     ["timestamps"],
+    ["trust_list"],
     ["trust"],
     ["revocation", "cms"],
-    ["keys", "checkpoint"],
+    ["keys", "checkpoint", "algorithms"],
     ["merkle"],
+    ["reasons"],
     ["report"],
     ["errors"],
 ]
@@ -60,10 +68,10 @@ ONLY = {
     ),
     "lxml": ("signing/receipt_check.py",),
     "xml": ("exchange/edxml/", "signing/evidence.py"),
-    "pyhanko": ("signing/sign_pdf.py", "signing/verify_pdf.py", "signing/pdf_bytes.py"),
+    "pyhanko": ("signing/sign_pdf/", "signing/verify_pdf/"),
     "aiohttp": ("exchange/web/", "exchange/node/", "exchange/client.py", "exchange/courier.py", "exchange/server.py"),
 }
-ASYNC = ("exchange/web/", "exchange/node/", "exchange/client.py", "exchange/courier.py", "exchange/server.py", "exchange/cli_agency.py", "signing/sign_pdf.py")
+ASYNC = ("exchange/web/", "exchange/node/", "exchange/client.py", "exchange/courier.py", "exchange/server.py", "exchange/cli_agency.py", "signing/sign_pdf/")
 CLOCKS = {
     "exchange/server.py",
     "exchange/node/agent.py",
@@ -71,7 +79,7 @@ CLOCKS = {
     "exchange/cli_hub.py",
     "exchange/demo.py",
     "exchange/demo_house.py",
-    "signing/cli.py",
+    "signing/cli_options.py",
 }
 
 

@@ -31,9 +31,9 @@ from pyhanko.sign.validation import async_validate_pdf_signature, async_validate
 from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 from pyhanko_certvalidator import ValidationContext
 
-from signing.pdf_bytes import TamperSigns, check_end, check_range, count_ranges, filled_fields
 from signing.report import Indication, PdfFindings, Reason, Role, SignatureFinding
 from signing.trust import Trust
+from signing.verify_pdf.byte_rules import TamperSigns, check_end, check_range, count_ranges, filled_fields
 
 LONGEST_HEX = 8 * 1024 * 1024
 MOST_SIGNATURES = 64
