@@ -45,14 +45,14 @@ _add(
     "Văn bản đã bị thay đổi sau khi ký",
     "The document was changed after it was signed",
     "Mỗi phạm vi byte đã ký phải có đúng một khoảng trống chứa chữ ký, và tệp phải kết thúc ở bản đã ký cuối cùng; hãy xin lại tệp gốc từ nơi gửi.",
-    "Each signed byte range must have exactly one gap that holds the signature, and the file must end with its last revision; ask the sender for the original file.",
+    "Each signed byte range must have exactly one gap that holds the signature, and the file must end with its last revision; ask for the original.",
 )
 _add(
     "pdf.tampered.changed",
     "Nội dung đã bị thay đổi sau khi ký",
     "Content was changed after signing",
     "Sau khi ký chỉ được thêm dữ liệu xác thực hoặc điền trường chữ ký đã khai báo trước; hãy xin lại tệp gốc từ nơi gửi.",
-    "After signing only validation data may be added, or a signature field that was declared before be filled; ask the sender for the original file.",
+    "After signing only validation data may be added, or a signature field that was declared before be filled; ask for the original.",
 )
 _add(
     "pdf.cannot_verify",
@@ -88,7 +88,7 @@ _add(
     "Chữ ký số không khớp với nội dung",
     "The digital signature does not match the content",
     "Nội dung phải đúng như lúc ký; hãy xin lại tệp gốc từ nơi gửi.",
-    "The content must be as it was signed; ask the sender for the original file.",
+    "The content must be as it was signed; ask for the original.",
 )
 _add(
     "signature.malformed",

@@ -233,8 +233,8 @@ class SignatureFinding:
     covers_whole_file: bool = False
     checks: tuple[Check, ...] = ()
     mark: MarkFact | None = None
-    signature_value: bytes = field(repr=False, default=b"")
-    message_digest: bytes = field(repr=False, default=b"")
+    signature_value: bytes = dataclasses.field(repr=False, default=b"")
+    message_digest: bytes = dataclasses.field(repr=False, default=b"")
 
 
 @dataclass(frozen=True, slots=True)
