@@ -55,6 +55,18 @@ class PdfUnusable(SigningError):
     en = "The file is not a readable PDF, or it is encrypted."
 
 
+class NotDer(SigningError):
+    code = "signature.not_der"
+    vi = "Cấu trúc chữ ký không đúng mã hóa DER."
+    en = "The structure of the signature is not DER encoded."
+
+
+class CmsBroken(SigningError):
+    code = "signature.broken"
+    vi = "Chữ ký số không khớp với nội dung."
+    en = "The digital signature does not match the content."
+
+
 class SealInvalid(SigningError):
     code = "seal.invalid"
     vi = "Dấu niêm phong điện tử của gói tin không hợp lệ."

@@ -1,0 +1,328 @@
+"""signed_data — a CMS SignedData by one signer, read and checked strictly (RFC 5652).
+
+Reading gives the parts as they stand in the bytes; `check` is the gate: digest,
+binding of the certificate and signature value. Signed attributes must be DER
+(sorted), because verifiers disagree about anything else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+
+from signing.der import OCTETS, OID, SEQUENCE, SET, Tlv, whole
+from signing.errors import CmsBroken, NotDer
+
+SIGNED_DATA = "2a864886f70d010702"
+DATA = "2a864886f70d010701"
+CONTENT_TYPE = "2a864886f70d010903"
+MESSAGE_DIGEST = "2a864886f70d010904"
+SIGNING_CERTIFICATE = "2a864886f70d010910020c"
+SIGNING_CERTIFICATE_V2 = "2a864886f70d010910022f"
+TIMESTAMP_TOKEN = "2a864886f70d010910020e"
+REVOCATION_ARCHIVAL = "2a864886f72f010108"
+DIGESTS = {
+    "2a864886f70d0205": "md5",
+    "2b0e03021a": "sha1",
+    "608648016503040204": "sha224",
+    "608648016503040201": "sha256",
+    "608648016503040202": "sha384",
+    "608648016503040203": "sha512",
+    "608648016503040205": "sha512_224",
+    "608648016503040206": "sha512_256",
+    "608648016503040207": "sha3_224",
+    "608648016503040208": "sha3_256",
+    "608648016503040209": "sha3_384",
+    "60864801650304020a": "sha3_512",
+}
+_SCHEMES = {
+    "2a864886f70d010101": ("pkcs1v15", ""),
+    "2a864886f70d010104": ("pkcs1v15", "md5"),
+    "2a864886f70d010105": ("pkcs1v15", "sha1"),
+    "2a864886f70d01010b": ("pkcs1v15", "sha256"),
+    "2a864886f70d01010c": ("pkcs1v15", "sha384"),
+    "2a864886f70d01010d": ("pkcs1v15", "sha512"),
+    "60864801650304030e": ("pkcs1v15", "sha3_256"),
+    "60864801650304030f": ("pkcs1v15", "sha3_384"),
+    "608648016503040310": ("pkcs1v15", "sha3_512"),
+    "2a8648ce3d0401": ("ecdsa", "sha1"),
+    "2a8648ce3d040302": ("ecdsa", "sha256"),
+    "2a8648ce3d040303": ("ecdsa", "sha384"),
+    "2a8648ce3d040304": ("ecdsa", "sha512"),
+    "60864801650304030a": ("ecdsa", "sha3_256"),
+    "60864801650304030b": ("ecdsa", "sha3_384"),
+    "60864801650304030c": ("ecdsa", "sha3_512"),
+    "2b6570": ("ed25519", "sha512"),
+}
+_PSS, _MGF1 = "2a864886f70d01010a", "2a864886f70d010108"
+HASHES: dict[str, hashes.HashAlgorithm] = {
+    "md5": hashes.MD5(),
+    "sha1": hashes.SHA1(),
+    "sha224": hashes.SHA224(),
+    "sha256": hashes.SHA256(),
+    "sha384": hashes.SHA384(),
+    "sha512": hashes.SHA512(),
+    "sha512_224": hashes.SHA512_224(),
+    "sha512_256": hashes.SHA512_256(),
+    "sha3_224": hashes.SHA3_224(),
+    "sha3_256": hashes.SHA3_256(),
+    "sha3_384": hashes.SHA3_384(),
+    "sha3_512": hashes.SHA3_512(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SignedData:
+    """Parts of a SignedData by one signer; DER slices, OIDs as lower hex of their content.
+
+    `digest` and `hash` are names as in `HASHES` (content digest; hash of the signature
+    scheme); `salt` the PSS salt length in bytes, -1 for other schemes; `attributes` maps
+    OID to the single value's DER; `signed` are the signed attributes as hashed.
+    """
+
+    content_type: str
+    content: bytes | None
+    certificates: tuple[bytes, ...]
+    crls: tuple[bytes, ...]
+    issuer: bytes
+    serial: int
+    digest: str
+    scheme: str
+    hash: str
+    salt: int
+    attributes: dict[str, bytes]
+    signed: bytes
+    signature: bytes
+    unsigned: dict[str, tuple[bytes, ...]] = field(default_factory=dict)
+
+    @property
+    def message_digest(self) -> bytes:
+        """The digest the signer committed to."""
+        return whole(self.attributes[MESSAGE_DIGEST]).expect(OCTETS).body
+
+    @property
+    def tokens(self) -> tuple[bytes, ...]:
+        """Time-stamp tokens over the signature value, DER."""
+        return self.unsigned.get(TIMESTAMP_TOKEN, ())
+
+
+def read_signed_data(der: bytes) -> SignedData:
+    """Read a ContentInfo with SignedData by exactly one signer.
+
+    Raises:
+        NotDer: anything else, or an encoding that is not DER where it matters.
+    """
+    info = whole(der).expect(SEQUENCE).children()
+    if len(info) != 2 or info[0].expect(OID).body.hex() != SIGNED_DATA:
+        raise NotDer("not signed data")
+    inner = info[1].expect(0xA0).children()
+    if len(inner) != 1:
+        raise NotDer("signed data")
+    parts = inner[0].expect(SEQUENCE).children()
+    if len(parts) < 4:
+        raise NotDer("signed data")
+    encapsulated = parts[2].expect(SEQUENCE).children()
+    content = _content(encapsulated)
+    certificates: tuple[bytes, ...] = ()
+    crls: tuple[bytes, ...] = ()
+    for part in parts[3:-1]:
+        if part.tag == 0xA0:
+            # Attribute certificates ([1], [2]) say nothing about the signer's key.
+            certificates = tuple(c.raw for c in part.children() if c.tag == SEQUENCE)
+        elif part.tag == 0xA1:
+            crls = tuple(c.raw for c in part.children() if c.tag == SEQUENCE)
+        else:
+            raise NotDer("signed data")
+    signers = parts[-1].expect(SET).children()
+    if len(signers) != 1:
+        raise NotDer("exactly one signer wanted")
+    return _signer(signers[0], encapsulated[0].expect(OID).body.hex(), content, certificates, crls)
+
+
+def _content(encapsulated: list[Tlv]) -> bytes | None:
+    if len(encapsulated) == 1:
+        return None
+    inner = encapsulated[1].expect(0xA0).children()
+    if len(encapsulated) != 2 or len(inner) != 1:
+        raise NotDer("encapsulated content")
+    return inner[0].expect(OCTETS).body
+
+
+def _signer(signer: Tlv, content_type: str, content: bytes | None, certificates: tuple[bytes, ...], crls: tuple[bytes, ...]) -> SignedData:
+    parts = signer.expect(SEQUENCE).children()
+    if len(parts) not in (6, 7) or parts[3].tag != 0xA0:
+        raise NotDer("signer info without signed attributes")
+    sid = parts[1].expect(SEQUENCE).children()
+    if len(sid) != 2:
+        raise NotDer("signer identifier")
+    scheme, hash_name, salt = _scheme(parts[4])
+    digest = _digest(parts[2])
+    unsigned: dict[str, tuple[bytes, ...]] = {}
+    if len(parts) == 7:
+        for attribute in parts[6].expect(0xA1).children():
+            oid, values = attribute.expect(SEQUENCE).children()
+            unsigned[oid.expect(OID).body.hex()] = tuple(v.raw for v in values.expect(SET).children())
+    return SignedData(
+        content_type=content_type,
+        content=content,
+        certificates=certificates,
+        crls=crls,
+        issuer=sid[0].expect(SEQUENCE).raw,
+        serial=sid[1].integer(),
+        digest=digest,
+        scheme=scheme,
+        hash=hash_name or digest,
+        salt=salt,
+        attributes=_attributes(parts[3]),
+        # RFC 5652 5.4: the signature is over the SET OF, whatever tag it is stored under.
+        signed=b"\x31" + parts[3].raw[1:],
+        signature=parts[5].expect(OCTETS).body,
+        unsigned=unsigned,
+    )
+
+
+def _attributes(stored: Tlv) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    before = b""
+    for attribute in stored.children():
+        if attribute.raw <= before:
+            raise NotDer("signed attributes are not sorted")
+        before = attribute.raw
+        pair = attribute.expect(SEQUENCE).children()
+        if len(pair) != 2:
+            raise NotDer("attribute")
+        values = pair[1].expect(SET).children()
+        oid = pair[0].expect(OID).body.hex()
+        if oid in found or len(values) != 1:
+            raise NotDer("attribute repeated")
+        found[oid] = values[0].raw
+    if CONTENT_TYPE not in found or MESSAGE_DIGEST not in found:
+        raise NotDer("content-type or message-digest missing")
+    return found
+
+
+def _digest(algorithm: Tlv) -> str:
+    oid = algorithm.expect(SEQUENCE).children()[0].expect(OID).body.hex()
+    if oid not in DIGESTS:
+        raise NotDer(f"digest algorithm {oid}")
+    return DIGESTS[oid]
+
+
+def _scheme(algorithm: Tlv) -> tuple[str, str, int]:
+    parts = algorithm.expect(SEQUENCE).children()
+    oid = parts[0].expect(OID).body.hex()
+    if oid == _PSS:
+        hash_name, salt = _pss(parts[1]) if len(parts) == 2 else ("sha1", 20)
+        return "pss", hash_name, salt
+    if oid not in _SCHEMES:
+        raise NotDer(f"signature algorithm {oid}")
+    return *_SCHEMES[oid], -1
+
+
+def _pss(parameters: Tlv) -> tuple[str, int]:
+    """RFC 4055 3.1; the mask must use the same hash, the trailer be the usual one."""
+    hash_name, mask, salt = "sha1", "sha1", 20
+    for part in parameters.expect(SEQUENCE).children():
+        value = part.children()[0]
+        if part.tag == 0xA0:
+            hash_name = _digest(value)
+        elif part.tag == 0xA1:
+            generator = value.expect(SEQUENCE).children()
+            if generator[0].expect(OID).body.hex() != _MGF1:
+                raise NotDer("mask generation")
+            mask = _digest(generator[1])
+        elif part.tag == 0xA2:
+            salt = value.integer()
+        elif part.tag != 0xA3 or value.integer() != 1:
+            raise NotDer("PSS parameters")
+    if mask != hash_name or not 0 <= salt <= 64:
+        raise NotDer("PSS parameters")
+    return hash_name, salt
+
+
+def signer_certificate(signed: SignedData) -> bytes:
+    """DER of the certificate that the signer identifier names.
+
+    Raises:
+        CmsBroken: it is not there.
+    """
+    for der in signed.certificates:
+        parts = whole(der).children()[0].children()
+        at = 1 if parts[0].tag == 0xA0 else 0
+        if parts[at].integer() == signed.serial and parts[at + 2].raw == signed.issuer:
+            return der
+    raise CmsBroken("no certificate of the signer", place="certificate_binding")
+
+
+def check(signed: SignedData, digest: bytes, *, content_type: str = DATA) -> bytes:
+    """Gate: the signature holds over content with `digest`; DER of the signer's certificate.
+
+    A signing-certificate attribute, when there is one, must name that certificate
+    (RFC 5035); a caller that wants one looks into `attributes`.
+
+    Raises:
+        CmsBroken: `place` is ``digest``, ``certificate_binding``, ``signature_value`` or ``format``.
+    """
+    if whole(signed.attributes[CONTENT_TYPE]).expect(OID).body.hex() != content_type:
+        raise CmsBroken("content type", place="format")
+    if signed.message_digest != digest:
+        raise CmsBroken("message digest", place="digest")
+    if signed.hash != signed.digest and signed.scheme != "ed25519":
+        raise CmsBroken("digest and signature use different hashes", place="format")
+    der = signer_certificate(signed)
+    if not _bound(signed, der):
+        raise CmsBroken("signing-certificate names another certificate", place="certificate_binding")
+    _verify(signed, der)
+    return der
+
+
+def is_bound(signed: SignedData) -> bool:
+    """Does a signed attribute name the signer's certificate (PAdES demands it)?"""
+    return SIGNING_CERTIFICATE_V2 in signed.attributes or SIGNING_CERTIFICATE in signed.attributes
+
+
+def _bound(signed: SignedData, der: bytes) -> bool:
+    for oid, name in ((SIGNING_CERTIFICATE_V2, "sha256"), (SIGNING_CERTIFICATE, "sha1")):
+        if oid not in signed.attributes:
+            continue
+        identities = whole(signed.attributes[oid]).expect(SEQUENCE).children()[0].expect(SEQUENCE).children()
+        parts = identities[0].expect(SEQUENCE).children()
+        if oid == SIGNING_CERTIFICATE_V2 and parts[0].tag == SEQUENCE:
+            name, parts = _digest(parts[0]), parts[1:]
+        if parts[0].expect(OCTETS).body != hashlib.new(name, der).digest():
+            return False
+        if len(parts) > 1 and not _same_issuer(signed, parts[1]):
+            return False
+    return True
+
+
+def _same_issuer(signed: SignedData, identity: Tlv) -> bool:
+    names, serial = identity.expect(SEQUENCE).children()
+    general = names.expect(SEQUENCE).children()
+    return serial.integer() == signed.serial and len(general) == 1 and general[0].tag == 0xA4 and general[0].body == signed.issuer
+
+
+def _verify(signed: SignedData, der: bytes) -> None:
+    try:
+        key = x509.load_der_x509_certificate(der).public_key()
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise CmsBroken(f"certificate: {error}"[:120], place="certificate") from error
+    algorithm = HASHES[signed.hash]
+    try:
+        if isinstance(key, rsa.RSAPublicKey) and signed.scheme == "pkcs1v15":
+            key.verify(signed.signature, signed.signed, padding.PKCS1v15(), algorithm)
+        elif isinstance(key, rsa.RSAPublicKey) and signed.scheme == "pss":
+            key.verify(signed.signature, signed.signed, padding.PSS(mgf=padding.MGF1(algorithm), salt_length=signed.salt), algorithm)
+        elif isinstance(key, ec.EllipticCurvePublicKey) and signed.scheme == "ecdsa":
+            key.verify(signed.signature, signed.signed, ec.ECDSA(algorithm))
+        elif isinstance(key, ed25519.Ed25519PublicKey) and signed.scheme == "ed25519":
+            key.verify(signed.signature, signed.signed)
+        else:
+            raise CmsBroken("key and algorithm do not fit", place="signature_value")
+    except (InvalidSignature, UnsupportedAlgorithm, ValueError) as error:
+        raise CmsBroken("signature value", place="signature_value") from error
