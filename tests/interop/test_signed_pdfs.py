@@ -1,0 +1,46 @@
+"""Everything we sign is accepted by other people's verifiers; where two of them disagree, a test fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from signing.policy import judge
+from signing.report import Verdict
+from signing.verify_pdf import verify_pdf
+from tests.interop.material import Case, Office, matrix
+from tests.interop.tools import Tool
+
+# One Java process and one set of signed files for all.
+pytestmark = pytest.mark.xdist_group("interop")
+TOOLS = ("pdfsig", "mutool", "qpdf", "openssl", "pdfbox")
+LACKING = {"mutool": ("-pss",)}
+
+
+def pairs() -> list[tuple[str, Case]]:
+    return [(tool, case) for case in matrix() for tool in TOOLS if not case.scheme.endswith(LACKING.get(tool, ()))]
+
+
+@pytest.mark.parametrize(("tool", "case"), pairs(), ids=lambda value: str(value))
+def test_accepted_by(tool: str, case: Case, made: Callable[[Case], Path], tools: dict[str, Tool]) -> None:
+    missing = tools[tool].missing()
+    if missing:
+        pytest.skip(f"{tool}: {missing} not installed")
+    opinion = tools[tool].check(made(case))
+    assert opinion.accepts, f"{tool} on {case}: {opinion.said}"
+
+
+@pytest.mark.parametrize("case", matrix(), ids=str)
+def test_accepted_by_us(case: Case, made: Callable[[Case], Path], office: Office) -> None:
+    kind = "attachment" if case.shape == "attachment" else "document"
+    verdict = judge(verify_pdf(made(case), office.trust, at=datetime.now(UTC)), kind=kind)
+    assert verdict.verdict is Verdict.VALID, verdict.reasons
+
+
+def test_the_matrix_is_whole() -> None:
+    cases = matrix()
+    seen = {(case.scheme, case.level) for case in cases} | {(case.source, case.shape) for case in cases} | {(case.scheme, case.source) for case in cases}
+    assert len(seen) >= 5 * 3 + 6 + 15 and len(set(cases)) == len(cases)

@@ -1,0 +1,47 @@
+"""A changed copy is refused by us, whatever others say; and each tool refuses the plain changes, which shows that it really looks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from signing.policy import judge
+from signing.report import Verdict
+from signing.verify_pdf import verify_pdf
+from tests.interop.material import Case, Office
+from tests.interop.tampered import FAMILIES, PLAIN
+from tests.interop.tools import Tool
+
+pytestmark = pytest.mark.xdist_group("interop")
+BASE = Case("rsa-2048-pkcs1", "B-B", "classic", "two")
+
+
+@pytest.fixture
+def changed(made: Callable[[Case], Path], tmp_path: Path) -> Callable[[str], Path]:
+    def change(family: str) -> Path:
+        data = made(BASE).read_bytes()
+        path = tmp_path / "changed.pdf"
+        path.write_bytes(FAMILIES[family](data))
+        assert path.read_bytes() != data
+        return path
+
+    return change
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_refused_by_us(family: str, changed: Callable[[str], Path], office: Office) -> None:
+    verdict = judge(verify_pdf(changed(family), office.trust, at=datetime.now(UTC)))
+    assert verdict.verdict is not Verdict.VALID and verdict.reasons
+
+
+@pytest.mark.parametrize("family", PLAIN)
+@pytest.mark.parametrize("tool", ["pdfsig", "mutool", "openssl", "pdfbox"])
+def test_plain_changes_are_seen_by(tool: str, family: str, changed: Callable[[str], Path], tools: dict[str, Tool]) -> None:
+    missing = tools[tool].missing()
+    if missing:
+        pytest.skip(f"{tool}: {missing} not installed")
+    opinion = tools[tool].check(changed(family))
+    assert not opinion.accepts, opinion.said
