@@ -1,7 +1,8 @@
-"""trust — tin cậy: anchors, and the path from a certificate to one of them at a time.
+"""trust — tin cậy: anchors with scope, and the path from a certificate to one of them at a time.
 
-A trust folder holds ``anchors/``, ``intermediates/`` and ``crls/`` (PEM or DER).
-`Trust` itself is plain bytes, so it can be handed to a worker process.
+A trust folder holds ``anchors/`` (see `signing.anchors`), ``intermediates/``, ``crls/``,
+``ocsps/``, and ``cache/`` with what was fetched (`signing.sources`). `Trust` itself is
+plain bytes, so it can be handed to a worker process. NĐ 68/2024 Art 31–32.
 """
 
 from __future__ import annotations
@@ -11,196 +12,289 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import ExtensionOID
 
+from signing.anchors import SCOPES, AnchorTerms, default_terms, files, read_anchors, read_certificates
+from signing.chain import MOST_EXTRA, Known, Search, Undecodable, decoded, issued, known, paths, purpose_problem
 from signing.errors import TrustUnusable
-from signing.revocation import UNKNOWN, Revocation, check
+from signing.ocsp import ocsp_answers
+from signing.report import RevocationFact
+from signing.revocation import UNKNOWN, Answer, Revocation, crl_answers, judge
 
-LONGEST_PATH = 6
-_SHA256 = hashes.SHA256()
+_RANK = ("", "OUT_OF_BOUNDS_NO_POE", "NOT_YET_VALID", "REVOKED", "CHAIN_CONSTRAINTS_FAILURE", "NO_CERTIFICATE_CHAIN_FOUND")
+# Why a path was dropped, by how `signing.chain` begins to say it.
+_WEAK = ("weak", "CRYPTO_CONSTRAINTS_FAILURE")
+_FORBIDDEN = (("not a CA", "path length", "key usage", "name constraints", "certificate not decodable"), "CHAIN_CONSTRAINTS_FAILURE")
 
 
 @dataclass(frozen=True, slots=True)
 class ChainResult:
-    """A path that holds: `chain` from the certificate to the anchor. `problem` is an
-    EN 319 102-1 sub-indication, "" when the path holds."""
+    """What is known about a certificate at a time: `chain` from it to the anchor.
+
+    `problem` is an EN 319 102-1 sub-indication, "" when the path holds; unknown revocation
+    is no problem here, the caller's policy decides. `revocation` is the worst state of the
+    path, `revocations` one fact for each certificate of `chain`, in its order. `scope`,
+    `anchor_sha256` and `terms` say which anchor it is and what it is trusted for.
+    """
 
     chain: tuple[x509.Certificate, ...]
     anchor: str
     revocation: Revocation
     problem: str = ""
     detail: str = ""
+    scope: str = ""
+    revocations: tuple[RevocationFact, ...] = ()
+    anchor_sha256: str = ""
+    terms: AnchorTerms | None = None
 
 
 @dataclass(frozen=True)
 class Trust:
-    """Anchors, intermediates and CRLs as DER bytes, and SHA-256 of certificates known to be agencies'."""
+    """Anchors, intermediates, CRLs and OCSP answers as DER bytes, SHA-256 of certificates known
+    to be agencies', and the terms of anchors (an anchor without terms is ``official``, always)."""
 
     anchors: tuple[bytes, ...]
     intermediates: tuple[bytes, ...] = ()
     crls: tuple[bytes, ...] = ()
     agency_certificates: frozenset[str] = field(default_factory=frozenset)
+    terms: tuple[AnchorTerms, ...] = ()
+    ocsps: tuple[bytes, ...] = ()
 
     @classmethod
     def load(cls, directory: Path) -> Trust:
-        """Read a trust folder.
+        """Read a trust folder. A spoilt file in its ``cache/`` is passed over: it is fetched again.
 
         Raises:
             TrustUnusable: no anchor, or a file that cannot be read.
         """
         try:
-            anchors = tuple(_certificates(directory / "anchors"))
-            intermediates = tuple(_certificates(directory / "intermediates"))
-            crls = tuple(_crl(path.read_bytes()) for path in _files(directory / "crls"))
+            anchors, terms = read_anchors(directory)
+            intermediates = tuple(der for path in files(directory / "intermediates") for der in read_certificates(path))
+            crls = [_crl(path.read_bytes()) for path in files(directory / "crls")]
+            ocsps = [path.read_bytes() for path in files(directory / "ocsps")]
         except (OSError, ValueError) as error:
             raise TrustUnusable(str(error), place=str(directory)) from error
         if not anchors:
             raise TrustUnusable("no anchor", place=str(directory / "anchors"))
-        return cls(anchors, intermediates, crls)
+        crls += [path.read_bytes() for path in files(directory / "cache" / "crls") if path.suffix == ".crl"]
+        ocsps += [path.read_bytes() for path in files(directory / "cache" / "ocsps") if path.suffix == ".ocsp"]
+        return cls(anchors, intermediates, tuple(dict.fromkeys(crls)), terms=terms, ocsps=tuple(dict.fromkeys(ocsps)))
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
-        """Lower-hex SHA-256 over everything in it."""
+        """Lower-hex SHA-256 over everything in it. Computed once."""
         digest = hashlib.sha256()
-        for part in (*self.anchors, b"|", *self.intermediates, b"|", *self.crls, *(s.encode() for s in sorted(self.agency_certificates))):
+        parts = (*self.anchors, b"|", *self.intermediates, b"|", *self.crls, *(s.encode() for s in sorted(self.agency_certificates)))
+        for part in (*parts, b"|", *self.ocsps, b"|", repr(self.terms).encode()):
             digest.update(hashlib.sha256(part).digest())
         return digest.hexdigest()
 
-    def path(self, leaf: x509.Certificate, extra: Sequence[x509.Certificate], *, at: datetime) -> ChainResult:
-        """The path of `leaf` to an anchor at the moment `at`, with revocation of each link.
+    def path(
+        self,
+        leaf: x509.Certificate | bytes,
+        extra: Sequence[x509.Certificate | bytes],
+        *,
+        at: datetime,
+        crls: Sequence[bytes] = (),
+        ocsps: Sequence[bytes] = (),
+        purpose: str = "sign",
+    ) -> ChainResult:
+        """The best path of `leaf` to an anchor at the moment `at`, with revocation of each link.
 
-        NĐ 68/2024 Art 31–32: validity, status and path up to the root.
+        What cannot be decoded (an odd leaf, signing.md T21) is a result with an empty chain, not an error.
+
+        Args:
+            leaf: the certificate, decoded or DER.
+            extra: certificates that came along; `crls`, `ocsps`: revocation data that came along (DER).
+            at: the moment judged, aware.
+            purpose: ``sign``, ``timestamp`` or ``any``: what the leaf must be certified for.
         """
-        parsed = _parsed(self)
-        if leaf in parsed.anchors:
-            return ChainResult((leaf,), _name(leaf), Revocation("good", "anchor"), _validity((leaf,), at))
-        chain = _climb((leaf,), [*parsed.intermediates, *extra], parsed)
-        if chain is None:
-            return ChainResult((leaf,), "", UNKNOWN, "NO_CERTIFICATE_CHAIN_FOUND", leaf.issuer.rfc4514_string())
-        anchor = _name(chain[-1])
-        states = [check(child, parent, parsed.crls, at=at) for child, parent in zip(chain[:-1], chain[1:], strict=True)]
-        revoked = next((s for s in states if s.state == "revoked"), None)
-        if revoked is not None:
-            return ChainResult(chain, anchor, revoked, "REVOKED", revoked.source)
-        worst = next((s for s in states if s.state == "unknown"), states[0])
-        return ChainResult(chain, anchor, worst, _validity(chain, at))
+        try:
+            top = known(decoded(leaf) if isinstance(leaf, bytes) else leaf)
+            if top.fault:
+                return _no_path(top, "CERTIFICATE_CHAIN_GENERAL_FAILURE", top.fault)
+            prepared, why = _prepared(self, top, extra, crls, ocsps)
+        except Undecodable as error:
+            return ChainResult((), "", UNKNOWN, "CERTIFICATE_CHAIN_GENERAL_FAILURE", str(error))
+        wrong = purpose_problem(top, purpose)
+        if wrong:
+            return _no_path(top, "CHAIN_CONSTRAINTS_FAILURE", wrong)
+        if not prepared:
+            return _no_path(top, *why)
+        judged = [_judge(path, at, purpose) for path in prepared]
+        return judged[0] if len(judged) == 1 else min(judged, key=_order)
+
+
+@dataclass(frozen=True, slots=True)
+class _Path:
+    chain: tuple[Known, ...]
+    certificates: tuple[x509.Certificate, ...]
+    answers: tuple[tuple[Answer, ...], ...]
+    terms: tuple[AnchorTerms, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class _Parsed:
-    anchors: tuple[x509.Certificate, ...]
-    intermediates: tuple[x509.Certificate, ...]
-    crls: tuple[x509.CertificateRevocationList, ...]
-    issued: dict[tuple[bytes, bytes], bool]
+    anchors: tuple[Known, ...]
+    pool: tuple[Known, ...]
+    terms: dict[str, tuple[AnchorTerms, ...]]
+    paths: dict[object, tuple[tuple[_Path, ...], tuple[str, str]]]
 
 
-_cache: dict[tuple[tuple[bytes, ...], tuple[bytes, ...], tuple[bytes, ...]], _Parsed] = {}
+_cache: dict[str, _Parsed] = {}
 _lock = threading.Lock()
 
 
 def _parsed(trust: Trust) -> _Parsed:
-    identity = (trust.anchors, trust.intermediates, trust.crls)
+    found = _cache.get(trust.fingerprint)
+    if found is not None:
+        return found
+    anchors = tuple(known(decoded(der)) for der in trust.anchors)
+    terms: dict[str, tuple[AnchorTerms, ...]] = {}
+    for term in trust.terms:
+        terms[term.sha256] = (*terms.get(term.sha256, ()), term)
+    for anchor in anchors:
+        terms.setdefault(anchor.sha256, (default_terms(anchor.sha256),))
+    found = _Parsed(anchors, tuple(known(decoded(der)) for der in trust.intermediates), terms, {})
     with _lock:
-        if identity not in _cache:
-            if len(_cache) > 16:
-                _cache.clear()
-            _cache[identity] = _Parsed(
-                tuple(x509.load_der_x509_certificate(der) for der in trust.anchors),
-                tuple(x509.load_der_x509_certificate(der) for der in trust.intermediates),
-                tuple(x509.load_der_x509_crl(der) for der in trust.crls),
-                {},
-            )
-        return _cache[identity]
+        if len(_cache) > 16:
+            _cache.clear()
+        return _cache.setdefault(trust.fingerprint, found)
 
 
-def _climb(chain: tuple[x509.Certificate, ...], pool: Sequence[x509.Certificate], parsed: _Parsed) -> tuple[x509.Certificate, ...] | None:
-    child = chain[-1]
-    for anchor in parsed.anchors:
-        if anchor.subject == child.issuer and _issued(child, anchor, len(chain) - 1, parsed):
-            return (*chain, anchor)
-    if len(chain) >= LONGEST_PATH:
-        return None
-    for parent in pool:
-        if parent.subject == child.issuer and parent not in chain and _issued(child, parent, len(chain) - 1, parsed):
-            found = _climb((*chain, parent), pool, parsed)
-            if found is not None:
-                return found
-    return None
-
-
-def _issued(child: x509.Certificate, parent: x509.Certificate, below: int, parsed: _Parsed) -> bool:
-    """Did `parent`, a CA allowed to have `below` CAs under it, sign `child`?"""
-    identity = (child.fingerprint(_SHA256), parent.fingerprint(_SHA256))
-    if identity not in parsed.issued:
-        if len(parsed.issued) > 4096:
-            parsed.issued.clear()
-        parsed.issued[identity] = _verify(child, parent)
-    return parsed.issued[identity] and _may_issue(parent, below)
-
-
-def _verify(child: x509.Certificate, parent: x509.Certificate) -> bool:
-    key = parent.public_key()
-    if isinstance(key, rsa.RSAPublicKey) and key.key_size < 2048:
-        return False
-    if not isinstance(key, (rsa.RSAPublicKey, ec.EllipticCurvePublicKey)):
-        return False
-    algorithm = child.signature_hash_algorithm
-    if algorithm is None or algorithm.name not in ("sha256", "sha384", "sha512"):
-        return False
-    try:
-        child.verify_directly_issued_by(parent)
-    except (ValueError, TypeError, InvalidSignature):
-        return False
-    return True
-
-
-def _may_issue(parent: x509.Certificate, below: int) -> bool:
-    try:
-        basic = parent.extensions.get_extension_for_class(x509.BasicConstraints).value
-    except x509.ExtensionNotFound:
-        return False
-    if not basic.ca or (basic.path_length is not None and below > basic.path_length):
-        return False
-    try:
-        usage = parent.extensions.get_extension_for_oid(ExtensionOID.KEY_USAGE).value
-    except x509.ExtensionNotFound:
-        return True
-    return isinstance(usage, x509.KeyUsage) and usage.key_cert_sign
-
-
-def _validity(chain: Sequence[x509.Certificate], at: datetime) -> str:
-    for certificate in chain:
-        if at < certificate.not_valid_before_utc:
-            return "NOT_YET_VALID"
-        if at > certificate.not_valid_after_utc:
-            return "OUT_OF_BOUNDS_NO_POE"
-    return ""
-
-
-def _name(certificate: x509.Certificate) -> str:
-    return certificate.subject.rfc4514_string()
-
-
-def _files(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith(".")) if folder.is_dir() else []
-
-
-def _certificates(folder: Path) -> list[bytes]:
-    found = []
-    for path in _files(folder):
-        data = path.read_bytes()
-        if b"-----BEGIN" in data:
-            found += [c.public_bytes(Encoding.DER) for c in x509.load_pem_x509_certificates(data)]
-        else:
-            found.append(x509.load_der_x509_certificate(data).public_bytes(Encoding.DER))
+def _prepared(
+    trust: Trust, leaf: Known, extra: Sequence[x509.Certificate | bytes], crls: Sequence[bytes], ocsps: Sequence[bytes]
+) -> tuple[tuple[_Path, ...], tuple[str, str]]:
+    """All paths of `leaf` with what the sources say, whatever the time; and why, when there is none."""
+    parsed = _parsed(trust)
+    brought = tuple(extra[:MOST_EXTRA])
+    identity = (leaf.sha256, brought, tuple(_digest(d) for d in crls), b"", tuple(_digest(d) for d in ocsps))
+    found = parsed.paths.get(identity)
+    if found is None:
+        search = Search(parsed.anchors, (*parsed.pool, *_usable(brought)))
+        direct = any(leaf.sha256 == a.sha256 for a in parsed.anchors)
+        chains: list[tuple[Known, ...]] = [(leaf,)] if direct else list(paths(leaf, search))
+        prepared = tuple(_path(chain, search, trust, parsed, crls, ocsps) for chain in chains)
+        found = (prepared, _why(leaf, search))
+        with _lock:
+            if len(parsed.paths) > 1024:
+                parsed.paths.clear()
+            parsed.paths[identity] = found
     return found
+
+
+def _digest(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()
+
+
+def _usable(certificates: Sequence[x509.Certificate | bytes]) -> list[Known]:
+    found = []
+    for certificate in certificates:
+        try:
+            found.append(known(decoded(certificate) if isinstance(certificate, bytes) else certificate))
+        except Undecodable:
+            continue  # a broken certificate beside the path does not matter
+    return found
+
+
+def _path(chain: tuple[Known, ...], search: Search, trust: Trust, parsed: _Parsed, crls: Sequence[bytes], ocsps: Sequence[bytes]) -> _Path:
+    answers = []
+    for place, (child, parent) in enumerate(zip(chain[:-1], chain[1:], strict=True)):
+        signers = _crl_signers(chain, place + 1, search)
+        lists = [*crl_answers(child, signers, crls, embedded=True), *crl_answers(child, signers, trust.crls, embedded=False)]
+        every = (*crls, *trust.crls)
+
+        def state_of(responder: Known, signers: Sequence[Known] = signers, every: Sequence[bytes] = every) -> str:
+            said = crl_answers(responder, signers, every, embedded=False)
+            return judge(said, responder, at=max(a.produced_at for a in said)).state if said else "unknown"
+
+        lists += ocsp_answers(child, parent, ocsps, embedded=True, state_of=state_of)
+        lists += ocsp_answers(child, parent, trust.ocsps, embedded=False, state_of=state_of)
+        answers.append(tuple(lists))
+    return _Path(chain, tuple(k.certificate for k in chain), tuple(answers), parsed.terms[chain[-1].sha256])
+
+
+def _crl_signers(chain: tuple[Known, ...], place: int, search: Search) -> list[Known]:
+    """The issuer at `place`, and certificates of the same CA with another key (re-keyed)."""
+    issuer = chain[place]
+    above = chain[place + 1] if place + 1 < len(chain) else issuer
+    anchors = {a.sha256 for a in search.anchors}
+    same = [k for k in (*search.anchors, *search.pool) if k is not issuer and k.ca and k.subject == issuer.subject]
+    return [issuer, *(k for k in same if k.sha256 in anchors or not issued(k, above))]
+
+
+def _why(leaf: Known, search: Search) -> tuple[str, str]:
+    for starts, problem in (_WEAK, _FORBIDDEN):
+        for reason in search.dropped:
+            if reason.startswith(starts):
+                return problem, reason
+    return "NO_CERTIFICATE_CHAIN_FOUND", leaf.issuer.rfc4514_string()
+
+
+def _no_path(leaf: Known, problem: str, detail: str) -> ChainResult:
+    fact = RevocationFact(leaf.name, "unknown", detail="no path to an anchor")
+    return ChainResult((leaf.certificate,), "", UNKNOWN, problem, detail, revocations=(fact,))
+
+
+def _judge(path: _Path, at: datetime, purpose: str) -> ChainResult:
+    anchor = path.chain[-1]
+    facts = [judge(said, certificate, at=at) for said, certificate in zip(path.answers, path.chain, strict=False)]
+    worst = next((f for f in facts if f.state == "revoked"), None) or next((f for f in facts if f.state == "unknown"), None) or (facts[0] if facts else None)
+    facts.append(RevocationFact(anchor.name, "good", "anchor"))
+    terms, refused = _terms(path.terms, at, purpose)
+    problem, detail = "", ""
+    if refused:
+        problem, detail = "NO_CERTIFICATE_CHAIN_FOUND", refused
+    elif worst is not None and worst.state == "revoked":
+        problem, detail = "REVOKED", f"{worst.subject}: {worst.detail} {worst.revoked_at.isoformat() if worst.revoked_at else ''} ({worst.source})"
+    else:
+        problem, detail = _validity(path.chain, at)
+    return ChainResult(
+        path.certificates,
+        anchor.name,
+        _summary(worst),
+        problem,
+        detail,
+        scope=terms.scope,
+        revocations=tuple(facts),
+        anchor_sha256=anchor.sha256,
+        terms=terms,
+    )
+
+
+def _terms(all_terms: tuple[AnchorTerms, ...], at: datetime, purpose: str) -> tuple[AnchorTerms, str]:
+    """The terms that hold, or the last ones with why they do not."""
+    refused = ""
+    for terms in all_terms:
+        refused = terms.holds(at, purpose)
+        if not refused:
+            return terms, ""
+    return all_terms[-1], refused
+
+
+def _summary(worst: RevocationFact | None) -> Revocation:
+    if worst is None:
+        return Revocation("good", "anchor")
+    when = f" {worst.produced_at.isoformat()}" if worst.produced_at else ""
+    return Revocation(worst.state, worst.source + when, worst.revoked_at)
+
+
+def _validity(chain: Sequence[Known], at: datetime) -> tuple[str, str]:
+    for certificate in chain:
+        if at < certificate.not_before:
+            return "NOT_YET_VALID", certificate.name
+        if at > certificate.not_after:
+            return "OUT_OF_BOUNDS_NO_POE", certificate.name
+    return "", ""
+
+
+def _order(result: ChainResult) -> tuple[int, bool, int, int]:
+    rank = _RANK.index(result.problem) if result.problem in _RANK else len(_RANK)
+    return rank, result.revocation.state != "good", SCOPES.index(result.scope), len(result.chain)
 
 
 def _crl(data: bytes) -> bytes:
