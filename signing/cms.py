@@ -14,7 +14,8 @@ from collections.abc import Callable
 from asn1crypto import algos, cms, tsp
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from signing.keys import SigningKey
+from signing.errors import KeyUnusable
+from signing.keys import HASHES, Holder, Scheme, SigningKey
 
 assert tsp.SigningCertificateV2  # importing it teaches asn1crypto.cms the RFC 5035 and RFC 3161 attributes
 _DATA = cms.ContentType("data").dump()
@@ -36,46 +37,69 @@ def tlv(tag: int, *parts: bytes) -> bytes:
     return bytes((tag, 0x80 | len(length))) + length + body
 
 
-def _algorithm(key: SigningKey, pss: bool) -> bytes:
-    if key.algorithm(pss=pss) == "rsa-pss-sha256":
+def signature_algorithm(scheme: Scheme, digest: str) -> bytes:
+    """DER of the AlgorithmIdentifier of a signature (RFC 4055, RFC 5758)."""
+    if scheme is Scheme.PSS:
         parameters = {
-            "hash_algorithm": {"algorithm": "sha256"},
-            "mask_gen_algorithm": {"algorithm": "mgf1", "parameters": {"algorithm": "sha256"}},
-            "salt_length": 32,
+            "hash_algorithm": {"algorithm": digest},
+            "mask_gen_algorithm": {"algorithm": "mgf1", "parameters": {"algorithm": digest}},
+            "salt_length": HASHES[digest].digest_size,
         }
-        pss_algorithm: bytes = algos.SignedDigestAlgorithm({"algorithm": "rsassa_pss", "parameters": algos.RSASSAPSSParams(parameters)}).dump()
-        return pss_algorithm
-    name = "sha256_rsa" if key.algorithm() == "rsa-pkcs1-sha256" else "sha256_ecdsa"
-    plain: bytes = algos.SignedDigestAlgorithm({"algorithm": name}).dump()
+        pss: bytes = algos.SignedDigestAlgorithm({"algorithm": "rsassa_pss", "parameters": algos.RSASSAPSSParams(parameters)}).dump()
+        return pss
+    plain: bytes = algos.SignedDigestAlgorithm({"algorithm": f"{digest}_{'ecdsa' if scheme is Scheme.ECDSA else 'rsa'}"}).dump()
     return plain
 
 
 class Builder:
-    """Makes detached CMS signatures for one key. Thread-safe."""
+    """Makes detached CMS signatures for one holder of a certificate. Thread-safe.
 
-    def __init__(self, key: SigningKey, *, pss: bool = False) -> None:
-        self.key, self.pss = key, pss
-        certificate = cms.Certificate.load(key.der)
+    `detached` does all with a key at hand; `attributes` and `assembled` are its two halves
+    for a key that is elsewhere: the value is made over ``to_sign(attributes)`` in between.
+    """
+
+    def __init__(self, holder: Holder, *, scheme: Scheme = Scheme.PSS, digest: str = "") -> None:
+        self.holder, self.scheme, self.digest = holder, holder.scheme(scheme), digest or holder.digest
+        certificate = cms.Certificate.load(holder.der)
         issuer, serial = certificate.issuer.dump(), certificate["tbs_certificate"]["serial_number"].dump()
-        chain = [c.public_bytes(Encoding.DER) for c in key.chain]
-        self._certificates = tlv(0xA0, key.der, *chain)
+        chain = [c.public_bytes(Encoding.DER) for c in holder.chain]
+        self._certificates = tlv(0xA0, holder.der, *chain)
         self._sid = tlv(0x30, issuer, serial)
-        self._digest_algorithm = algos.DigestAlgorithm({"algorithm": "sha256"}).dump()
-        self._signature_algorithm = _algorithm(key, pss)
+        self._digest_algorithm = algos.DigestAlgorithm({"algorithm": self.digest}).dump()
+        self._signature_algorithm = signature_algorithm(self.scheme, self.digest)
         self._content_type = tlv(0x30, _CONTENT_TYPE, tlv(0x31, _DATA))
         # RFC 5035: hashAlgorithm is left out because SHA-256 is its default.
-        certificate_id = tlv(0x30, tlv(0x04, hashlib.sha256(key.der).digest()), tlv(0x30, tlv(0x30, tlv(0xA4, issuer)), serial))
+        certificate_id = tlv(0x30, tlv(0x04, hashlib.sha256(holder.der).digest()), tlv(0x30, tlv(0x30, tlv(0xA4, issuer)), serial))
         self._signing_certificate = tlv(0x30, _SIGNING_CERTIFICATE_V2, tlv(0x31, tlv(0x30, tlv(0x30, certificate_id))))
+        self.size = len(self.assembled(self.attributes(bytes(HASHES[self.digest].digest_size)), bytes(holder.longest)))
 
     def detached(self, digest: bytes, *, timestamp: Callable[[bytes], bytes] | None = None) -> bytes:
-        """ContentInfo DER of a detached signature over the content with SHA-256 `digest` (32 bytes).
+        """ContentInfo DER of a detached signature over the content with that `digest` (by the hash named `self.digest`).
 
         Args:
             timestamp: turns SHA-256 of the signature value into an RFC 3161 token (B-T).
+
+        Raises:
+            KeyUnusable: the holder's private key is not here.
         """
+        if not isinstance(self.holder, SigningKey):
+            raise KeyUnusable("the private key is elsewhere")
+        attributes = self.attributes(digest)
+        signature = self.holder.sign(self.to_sign(attributes), self.scheme, digest=self.digest)
+        return self.assembled(attributes, signature, timestamp=timestamp)
+
+    def attributes(self, digest: bytes) -> bytes:
+        """The signed attributes, sorted DER without their outer tag."""
         message_digest = tlv(0x30, _MESSAGE_DIGEST, tlv(0x31, tlv(0x04, digest)))
-        attributes = b"".join(sorted((self._content_type, message_digest, self._signing_certificate)))
-        signature = self.key.sign(tlv(0x31, attributes), pss=self.pss)
+        return b"".join(sorted((self._content_type, message_digest, self._signing_certificate)))
+
+    @staticmethod
+    def to_sign(attributes: bytes) -> bytes:
+        """What the signature value is made over (RFC 5652 5.4)."""
+        return tlv(0x31, attributes)
+
+    def assembled(self, attributes: bytes, signature: bytes, *, timestamp: Callable[[bytes], bytes] | None = None) -> bytes:
+        """ContentInfo DER around a signature value."""
         unsigned = b""
         if timestamp is not None:
             token = timestamp(hashlib.sha256(signature).digest())

@@ -14,8 +14,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from asn1crypto import cms, tsp
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from signing.cms import tlv
-from signing.keys import SigningKey
+from signing.cms import signature_algorithm, tlv
+from signing.keys import Scheme, SigningKey
 
 POLICY = "2.16.704.99.1"
 LARGEST = 64 * 1024
@@ -52,15 +52,15 @@ def _token(content: bytes, key: SigningKey) -> bytes:
     attributes.append(tlv(0x30, cms.CMSAttributeType("signing_certificate_v2").dump(), tlv(0x31, tlv(0x30, certificate_id))))
     signed = b"".join(sorted(attributes))
     certificate = cms.Certificate.load(key.der)
-    name = {"ecdsa-sha256": "sha256_ecdsa"}.get(key.algorithm(), "sha256_rsa")
+    scheme = key.scheme(Scheme.PKCS1V15)
     signer = tlv(
         0x30,
         b"\x02\x01\x01",
         tlv(0x30, certificate.issuer.dump(), certificate["tbs_certificate"]["serial_number"].dump()),
         cms.DigestAlgorithm({"algorithm": "sha256"}).dump(),
         tlv(0xA0, signed),
-        cms.SignedDigestAlgorithm({"algorithm": name}).dump(),
-        tlv(0x04, key.sign(tlv(0x31, signed))),
+        signature_algorithm(scheme, "sha256"),
+        tlv(0x04, key.sign(tlv(0x31, signed), scheme, digest="sha256")),
     )
     encapsulated = tlv(0x30, cms.ContentType("tst_info").dump(), tlv(0xA0, tlv(0x04, content)))
     chain = [c.public_bytes(Encoding.DER) for c in key.chain]

@@ -22,7 +22,7 @@ from cryptography.x509.oid import NameOID
 
 from signing.cms import Builder, tlv
 from signing.errors import SealDigestMismatch, SealInvalid, SealUntrusted, SigningError, TimestampInvalid
-from signing.keys import SigningKey
+from signing.keys import Scheme, SigningKey
 from signing.report import SealFinding
 from signing.timestamps import verify_token
 from signing.trust import Trust
@@ -36,7 +36,8 @@ def sign_seal(digest: bytes, key: SigningKey, *, timestamp: Callable[[bytes], by
     """Detached CAdES-B (with `timestamp`: B-T) over the content with SHA-256 `digest`."""
     builder = _builders.get(key)
     if builder is None:
-        builder = _builders[key] = Builder(key)
+        # PKCS#1 v1.5 and SHA-256: what every openssl in the field checks without options.
+        builder = _builders[key] = Builder(key, scheme=Scheme.PKCS1V15, digest="sha256")
     return builder.detached(digest, timestamp=timestamp)
 
 

@@ -1,89 +1,39 @@
-"""sign_pdf — ký văn bản: PAdES signatures in place on a file handle.
+"""pdf_signer — ký: PAdES signatures, made in place on a file handle under a temporary name.
 
-The first signature of a document creates both fields, NguoiKy (the authorised
-person) and CoQuan (the agency), and certifies the form-filling level, so that
-the agency's later signature stays lawful. The agency key is refused on a
-document that does not already carry a valid person's signature (NĐ 30/2020
-Art 32.2.d); attachments and certified copies are excepted.
+The first signature of a document creates all fields, NguoiKy (the authorised person)
+and CoQuan (the agency), and certifies the form-filling level, so that the agency's
+later signature stays lawful. Order of the steps: NĐ 68/2024 Art 29.
 """
 
 from __future__ import annotations
 
-import asyncio
-import os
-import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import StrEnum
+from io import BufferedRandom
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
+from weakref import WeakKeyDictionary
 
-from asn1crypto import cms
-from asn1crypto import x509 as asn1_x509
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
-from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
-from pyhanko.pdf_utils.misc import PdfError
-from pyhanko.sign import PdfSignatureMetadata, PdfSigner, fields
-from pyhanko.sign.general import SigningError as PyHankoSigningError
-from pyhanko.sign.signers.pdf_cms import Signer
-from pyhanko_certvalidator import ValidationContext
-from pyhanko_certvalidator.registry import SimpleCertificateStore
+from cryptography.x509.oid import NameOID
 
 from signing.cms import Builder
-from signing.errors import CertificateUnusable, OrderRefused, PdfUnusable, SigningError
-from signing.keys import SigningKey
-from signing.policy import has_valid_person
+from signing.errors import PdfUnusable, SigningError
+from signing.keys import Holder, Scheme, SigningKey
 from signing.report import Role
+from signing.sign_pdf import pyhanko_writer, quick_writer
+from signing.sign_pdf.checks import check_certificate, check_order
+from signing.sign_pdf.increment import new_hash
+from signing.sign_pdf.long_term import add_validation_data, archive
+from signing.sign_pdf.plan import TOKEN_ROOM, FieldBox, Hole, Kind, Overfull, Plan, Profile, declared
+from signing.sign_pdf.replacing import copy_hashed, replacing
 from signing.trust import Trust
-from signing.verify_pdf import verify_pdf
+from signing.verify_pdf.pdf_file import PdfFile
+from signing.verify_pdf.pdf_objects import Unusual
 
-PERSON_FIELD = "NguoiKy"
-AGENCY_FIELD = "CoQuan"
-Kind = Literal["document", "attachment", "copy"]
-RESERVED = 16_384  # hex digits of CMS: 8 KiB, a B-B signature with its chain is about 4 KiB
-RESERVED_WITH_TIMESTAMP = 32_768
-
-
-class Profile(StrEnum):
-    """PAdES baseline levels that can be produced."""
-
-    B_B = "B-B"
-    B_T = "B-T"
-    B_LT = "B-LT"
-
-
-class _FastSigner(Signer):
-    """Hands pyHanko a CMS made by `Builder`: one build, no key reload (signing.md 4.2)."""
-
-    def __init__(self, builder: Builder, timestamp: Callable[[bytes], bytes] | None) -> None:
-        key = builder.key
-        registry = SimpleCertificateStore()  # type: ignore[no-untyped-call]
-        registry.register_multiple(asn1_x509.Certificate.load(c.public_bytes(Encoding.DER)) for c in key.chain)
-        super().__init__(
-            signing_cert=asn1_x509.Certificate.load(key.der),
-            cert_registry=registry,
-            signature_mechanism=cms.SignedDigestAlgorithm({"algorithm": {"ecdsa-sha256": "sha256_ecdsa"}.get(key.algorithm(), "sha256_rsa")}),
-        )
-        self._builder, self._timestamp = builder, timestamp
-
-    async def async_sign_raw(self, data: bytes, digest_algorithm: str, dry_run: bool = False) -> bytes:
-        return b"\0" * 512 if dry_run else self._builder.key.sign(data, pss=self._builder.pss)
-
-    async def async_sign(
-        self,
-        data_digest: bytes,
-        digest_algorithm: str,
-        dry_run: bool = False,
-        use_pades: bool = False,
-        timestamper: Any = None,
-        signed_attr_settings: Any = None,
-        is_pdf_sig: bool = True,
-        encap_content_info: Any = None,
-    ) -> cms.ContentInfo:
-        if timestamper is not None or encap_content_info is not None or digest_algorithm != "sha256" or not use_pades:
-            raise SigningError("the fast signer was asked for something it does not do")
-        return cms.ContentInfo.load(self._builder.detached(data_digest, timestamp=self._timestamp))
+Timestamp = Callable[[bytes], bytes]
+_IRREGULAR = (Unusual, ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError, OverflowError)
+_builders: dict[Scheme, WeakKeyDictionary[Holder, Builder]] = {scheme: WeakKeyDictionary() for scheme in Scheme}
 
 
 def sign_pdf(
@@ -97,94 +47,153 @@ def sign_pdf(
     profile: Profile = Profile.B_B,
     kind: Kind = "document",
     trust: Trust | None = None,
-    timestamp: Callable[[bytes], bytes] | None = None,
-    pss: bool = False,
+    timestamp: Timestamp | None = None,
+    scheme: Scheme = Scheme.PSS,
     reason: str = "",
     location: str = "",
+    boxes: Mapping[str, FieldBox] | None = None,
+    appearance: object | None = None,
 ) -> None:
-    """Sign `source` into `target`; `source` is left as it is.
+    """Sign `source` into `target`, which may be the same path; otherwise `source` is left as it is.
+
+    Args:
+        now: the claimed time of signing, aware.
+        field: name of the field to fill; on a first signature it is created with the others.
+        profile: the least level wanted; with `timestamp` a B-B signature carries a time-stamp too.
+        kind: ``document`` wants the person before the agency; ``attachment`` and ``copy`` do not.
+        trust: anchors, CRLs and OCSP answers; without it only validity and key usage are checked.
+        timestamp: turns a SHA-256 digest into a verified RFC 3161 token.
+        scheme: how an RSA key signs (TT 15/2025: PSS); a curve key signs ECDSA.
+        boxes: where declared fields stand; a field without one is invisible. Further names are declared too.
+        appearance: what the field shows, as pyHanko's stamp style.
 
     Raises:
-        CertificateUnusable: outside its validity, or with `trust` revoked or without a path.
+        CertificateUnusable: outside its validity, not for signing, or with `trust` revoked, of unknown status or without a path.
         OrderRefused: agency key on a document without a valid person's signature.
+        FieldRefused: filled, locked, or not declared before the first signature.
+        ValidationDataMissing: for B-LT and B-LTA some certificate's status cannot be shown.
         PdfUnusable: not a PDF that can be signed.
+        TimestampUnavailable: as `timestamp` raises it.
     """
-    _check_certificate(key, trust, now)
-    if role is Role.AGENCY and kind == "document":
-        _check_order(source, trust, now)
-    if profile is not Profile.B_B and timestamp is None and profile is Profile.B_T:
-        raise SigningError("B-T wants a time-stamp authority")
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        shutil.copyfile(source, temporary)
-        signer = _FastSigner(Builder(key, pss=pss), timestamp)
-        metadata = _metadata(field, profile, trust, now, reason=reason, location=location)
-        with temporary.open("rb+") as file:
-            _sign(file, signer, metadata, kind=kind, field=field, reserved=RESERVED if timestamp is None else RESERVED_WITH_TIMESTAMP)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
-    except (PdfError, PyHankoSigningError, ValueError, KeyError, TypeError) as error:
-        raise PdfUnusable(f"{type(error).__name__}: {error}"[:300], place=source.name) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    check_certificate(key, trust, now)
+    check_order(source, role, kind, trust, now)
+    check_means(profile, trust, timestamp)
+    builder = builder_for(key, scheme)
+    plan = planned(builder, field, kind, now, timestamped=timestamp is not None, reason=reason, location=location, boxes=boxes, appearance=appearance)
+    for _ in range(2):
+        try:
+            with replacing(target) as file:
+                placed = placed_in(file, source, plan)
+                placed.fill(file, builder.detached(placed.hole.digest, timestamp=timestamp))
+                lengthen(file, profile, trust, timestamp, now)
+            return
+        except Overfull:
+            plan = replace(plan, room=2 * plan.room)  # a token larger than any seen
+    raise SigningError("the time-stamp token is too large", place=field)
 
 
-def _sign(file: Any, signer: Signer, metadata: PdfSignatureMetadata, *, kind: Kind, field: str, reserved: int) -> None:
-    writer = IncrementalPdfFileWriter(file)
-    if writer.prev.encrypted:
-        raise PdfUnusable("encrypted")
-    first = not writer.prev.embedded_signatures
-    if first:
-        names = (PERSON_FIELD, AGENCY_FIELD) if kind == "document" else (AGENCY_FIELD,)
-        for name in dict.fromkeys((*names, field)):
-            fields.append_signature_field(writer, fields.SigFieldSpec(sig_field_name=name))
-        metadata = _certifying(metadata)
-    coroutine = PdfSigner(metadata, signer=signer).async_sign_pdf(writer, in_place=True, bytes_reserved=reserved, existing_fields_only=True, chunk_size=1 << 20)
-    asyncio.run(coroutine)
+def check_means(profile: Profile, trust: Trust | None, timestamp: Timestamp | None) -> None:
+    """Gate: what `profile` needs is there.
+
+    Raises:
+        SigningError: no time-stamp authority, or no trust anchors.
+    """
+    if profile is not Profile.B_B and timestamp is None:
+        raise SigningError(f"{profile} wants a time-stamp authority", place="timestamp")
+    if profile in (Profile.B_LT, Profile.B_LTA) and trust is None:
+        raise SigningError(f"{profile} wants trust anchors", place="trust")
 
 
-def _metadata(field: str, profile: Profile, trust: Trust | None, now: datetime, *, reason: str, location: str) -> PdfSignatureMetadata:
-    context = None
-    if profile is Profile.B_LT:
-        if trust is None:
-            raise SigningError("B-LT wants trust anchors")
-        context = ValidationContext(
-            trust_roots=[asn1_x509.Certificate.load(c) for c in trust.anchors],
-            other_certs=[asn1_x509.Certificate.load(c) for c in trust.intermediates],
-            crls=list(trust.crls),
-            allow_fetching=False,
-            revocation_mode="soft-fail",
-            moment=now,
-        )
-    return PdfSignatureMetadata(
-        field_name=field,
-        md_algorithm="sha256",
-        subfilter=fields.SigSeedSubFilter.PADES,
-        reason=reason or None,
-        location=location or None,
-        embed_validation_info=context is not None,
-        validation_context=context,
+def builder_for(holder: Holder, scheme: Scheme) -> Builder:
+    """The CMS builder of a holder, kept as long as the holder."""
+    kept = _builders[scheme]
+    builder = kept.get(holder)
+    if builder is None:
+        builder = kept[holder] = Builder(holder, scheme=scheme)
+    return builder
+
+
+def planned(
+    builder: Builder,
+    field: str,
+    kind: Kind,
+    now: datetime,
+    *,
+    timestamped: bool,
+    reason: str,
+    location: str,
+    boxes: Mapping[str, FieldBox] | None,
+    appearance: object | None,
+) -> Plan:
+    """The plan for one signature by the builder's holder."""
+    names = builder.holder.certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return Plan(
+        field=field,
+        declare=declared(field, kind, boxes or {}),
+        now=now,
+        digest=builder.digest,
+        room=builder.size + (TOKEN_ROOM if timestamped else 0),
+        signer=str(names[0].value) if names else "",
+        reason=reason,
+        location=location,
+        boxes=boxes or {},
+        appearance=appearance,
     )
 
 
-def _certifying(metadata: PdfSignatureMetadata) -> PdfSignatureMetadata:
-    values = {**metadata.__dict__, "certify": True, "docmdp_permissions": fields.MDPPerm.FILL_FORMS}
-    return PdfSignatureMetadata(**values)
+@dataclass(slots=True)
+class Placed:
+    """A hole in a file; `pending` bytes from `start` on are not written yet (None: all is)."""
+
+    hole: Hole
+    start: int = 0
+    pending: bytearray | None = None
+
+    def fill(self, file: BufferedRandom, cms: bytes) -> None:
+        """Write the signature into its hole, and what is pending.
+
+        Raises:
+            Overfull: it does not fit.
+        """
+        filled = self.hole.filled(cms) if cms else None
+        if self.pending is not None:
+            if filled is not None:
+                self.pending[self.hole.start - self.start : self.hole.end - self.start] = filled
+            file.seek(self.start)
+            file.write(self.pending)
+        elif filled is not None:
+            file.seek(self.hole.start)
+            file.write(filled)
+        file.flush()
 
 
-def _check_certificate(key: SigningKey, trust: Trust | None, now: datetime) -> None:
-    certificate: x509.Certificate = key.certificate
-    if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
-        raise CertificateUnusable("outside its validity", place=certificate.subject.rfc4514_string())
-    if trust is not None:
-        result = trust.path(certificate, key.chain, at=now)
-        if result.problem:
-            raise CertificateUnusable(f"{result.problem} {result.detail}", place=certificate.subject.rfc4514_string())
+def placed_in(file: BufferedRandom, source: Path, plan: Plan) -> Placed:
+    """Copy `source` into `file` and place a signature according to `plan`.
+
+    Raises:
+        FieldRefused, PdfUnusable: as `sign_pdf`.
+    """
+    digest: Any = new_hash(plan.digest)
+    try:
+        size = copy_hashed(source, file, digest)
+    except OSError as error:
+        raise PdfUnusable(f"{error.strerror}", place=source.name) from error
+    try:
+        pdf = PdfFile.open(file.fileno(), size)
+        pending, hole = quick_writer.place(pdf, plan).finish(digest)
+    except SigningError:
+        raise
+    except _IRREGULAR:
+        try:
+            return Placed(pyhanko_writer.place(file, plan))
+        except PdfUnusable as error:
+            raise PdfUnusable(error.detail, place=source.name) from error
+    return Placed(hole, size, pending)
 
 
-def _check_order(source: Path, trust: Trust | None, now: datetime) -> None:
-    if trust is None:
-        raise OrderRefused("trust anchors are wanted to judge the person's signature")
-    if not has_valid_person(verify_pdf(source, trust, at=now)):
-        raise OrderRefused(place=source.name)
+def lengthen(file: BufferedRandom, profile: Profile, trust: Trust | None, timestamp: Timestamp | None, now: datetime) -> None:
+    """Add what `profile` has beyond the signature itself."""
+    if profile is Profile.B_LT and trust is not None:
+        add_validation_data(file, trust, now)
+    elif profile is Profile.B_LTA and trust is not None and timestamp is not None:
+        archive(file, trust, timestamp, now)

@@ -1,0 +1,66 @@
+"""checks — before a signature: the certificate, then whose turn it is.
+
+NĐ 68/2024 Art 29 wants the certificate checked before anything is signed: validity
+and status (Art 31), then the path to the root (Art 32). NĐ 30/2020 Art 32.2.d: the
+agency's key only on a document that the authorised person signed.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from cryptography import x509
+
+from signing.errors import CertificateUnusable, OrderRefused
+from signing.keys import Holder
+from signing.policy import has_valid_person
+from signing.report import Role
+from signing.sign_pdf.plan import Kind
+from signing.trust import Trust
+from signing.verify_pdf import verify_pdf
+
+
+def check_certificate(holder: Holder, trust: Trust | None, now: datetime) -> None:
+    """Gate: the certificate may sign at `now`. Without `trust` only validity and key usage are looked at.
+
+    Raises:
+        CertificateUnusable: outside its validity, not for signing, revoked, of unknown status, or without a path.
+    """
+    certificate = holder.certificate
+    place = certificate.subject.rfc4514_string()
+    if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
+        raise CertificateUnusable("outside its validity", place=place)
+    if not _may_sign(certificate):
+        raise CertificateUnusable("key usage does not allow signing", place=place)
+    if trust is None:
+        return
+    result = trust.path(certificate, holder.chain, at=now)
+    if result.problem:
+        raise CertificateUnusable(f"{result.problem} {result.detail}".strip(), place=place)
+    if result.revocation.state != "good":
+        raise CertificateUnusable("no current CRL or OCSP answer says that it is not revoked", place=place)
+
+
+def _may_sign(certificate: x509.Certificate) -> bool:
+    try:
+        usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
+    except x509.ExtensionNotFound:
+        return True
+    except ValueError:
+        return False
+    return usage.digital_signature or usage.content_commitment
+
+
+def check_order(source: Path, role: Role, kind: Kind, trust: Trust | None, now: datetime) -> None:
+    """Gate: it is the turn of `role`.
+
+    Raises:
+        OrderRefused: the agency's key on a document without a valid person's signature.
+    """
+    if role is not Role.AGENCY or kind != "document":
+        return
+    if trust is None:
+        raise OrderRefused("trust anchors are wanted to judge the person's signature", place=source.name)
+    if not has_valid_person(verify_pdf(source, trust, at=now)):
+        raise OrderRefused(place=source.name)

@@ -1,0 +1,201 @@
+"""quick_writer — the update that places a signature into a regular PDF, written directly.
+
+Only the common shape: no form, or a form of signature fields alone. Everything unusual
+raises `Unusual` and goes to pyHanko. The first signature declares all fields and certifies
+the form-filling level (ISO 32000-2 12.8.2.2, P = 2); a later one fills a declared field.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from signing.errors import FieldRefused
+from signing.sign_pdf.increment import Increment, text
+from signing.sign_pdf.plan import VIETNAM, Plan
+from signing.verify_pdf.pdf_file import PdfFile
+from signing.verify_pdf.pdf_objects import Name, Ref, Unusual
+
+PRINTED_AND_LOCKED = 132  # annotation flags Print and Locked (12.5.3)
+SIGNATURES_AND_APPEND_ONLY = 3  # SigFlags (12.7.3)
+DEEPEST_TREE = 32
+
+
+def place(pdf: PdfFile, plan: Plan) -> Increment:
+    """The update for `plan`, with a hole for the signature.
+
+    Raises:
+        Unusual: not the common shape.
+        FieldRefused: it may not be signed there.
+    """
+    if plan.appearance is not None:
+        raise Unusual("an appearance is drawn by pyHanko")
+    increment = Increment(pdf)
+    root = increment.newest.trailer[b"Root"]
+    if not isinstance(root, Ref):
+        raise Unusual("no catalog")
+    catalog = increment.dictionary(root)
+    form, fields = _form(increment, catalog)
+    value = increment.new()
+    filled = [name for name, (_, field) in fields.items() if field.get(b"V") is not None]
+    if filled:
+        _fill(increment, catalog, fields, plan.field, value)
+    else:
+        _declare(increment, root, catalog, form, fields, plan, value)
+    increment.put_signature(value, _dictionary(plan, certify=not filled), plan.room)
+    return increment
+
+
+def pdf_time(moment: datetime) -> bytes:
+    """A date (7.9.4) in Vietnam's time."""
+    return moment.astimezone(VIETNAM).strftime("D:%Y%m%d%H%M%S+07'00'").encode()
+
+
+def _dictionary(plan: Plan, *, certify: bool) -> dict[bytes, Any]:
+    found: dict[bytes, Any] = {
+        b"Type": Name(b"Sig"),
+        b"Filter": Name(b"Adobe.PPKLite"),
+        b"SubFilter": Name(b"ETSI.CAdES.detached"),
+        b"M": pdf_time(plan.now),
+    }
+    for key, said in ((b"Name", plan.signer), (b"Reason", plan.reason), (b"Location", plan.location)):
+        if said:
+            found[key] = text(said)
+    if certify:
+        parameters = {b"Type": Name(b"TransformParams"), b"P": 2, b"V": Name(b"1.2")}
+        found[b"Reference"] = [{b"Type": Name(b"SigRef"), b"TransformMethod": Name(b"DocMDP"), b"TransformParams": parameters}]
+    return found
+
+
+def _form(increment: Increment, catalog: dict[bytes, Any]) -> tuple[dict[bytes, Any], dict[str, tuple[Ref, dict[bytes, Any]]]]:
+    """The form and its fields by name; only signature fields without kids."""
+    if catalog.get(b"AcroForm") is None:
+        return {}, {}
+    form = increment.dictionary(catalog[b"AcroForm"])
+    listed = increment.value(form.get(b"Fields")) or []
+    if b"XFA" in form or form.get(b"NeedAppearances") or not isinstance(listed, list):
+        raise Unusual("form")
+    fields: dict[str, tuple[Ref, dict[bytes, Any]]] = {}
+    for ref in listed:
+        field = increment.dictionary(ref)
+        name = increment.value(field.get(b"T"))
+        odd = {b"Kids", b"Lock", b"SV", b"Parent"} & field.keys()
+        if not isinstance(ref, Ref) or field.get(b"FT") != b"Sig" or not isinstance(name, bytes) or odd:
+            raise Unusual("field")
+        plain = _plain(name)
+        if plain in fields:
+            raise Unusual("two fields of one name")
+        fields[plain] = (ref, field)
+    return form, fields
+
+
+def _plain(raw: bytes) -> str:
+    return raw[2:].decode("utf-16-be") if raw.startswith(b"\xfe\xff") else raw.decode("latin-1")
+
+
+def _fill(increment: Increment, catalog: dict[bytes, Any], fields: dict[str, tuple[Ref, dict[bytes, Any]]], name: str, value: Ref) -> None:
+    """A later signature: only its own, declared field changes."""
+    if name not in fields:
+        raise FieldRefused("the document is signed and has no empty field of that name", place=name)
+    ref, field = fields[name]
+    if field.get(b"V") is not None:
+        raise FieldRefused("the field is filled", place=name)
+    for _, other in fields.values():
+        if other.get(b"V") is not None:
+            _check_rules(increment, other[b"V"])
+    if set(increment.dictionary(catalog.get(b"Perms") or {})) - {b"DocMDP"}:
+        raise Unusual("permissions")
+    increment.put(ref, {**field, b"V": value})
+
+
+def _check_rules(increment: Increment, signature: object) -> None:
+    """What an earlier signature allows."""
+    for reference in increment.value(increment.dictionary(signature).get(b"Reference")) or []:
+        rule = increment.dictionary(reference)
+        if rule.get(b"TransformMethod") != b"DocMDP":
+            raise Unusual("another rule than DocMDP")
+        if increment.dictionary(rule.get(b"TransformParams") or {}).get(b"P", 2) == 1:
+            raise FieldRefused("the document is certified against any change")
+
+
+def _declare(
+    increment: Increment,
+    root: Ref,
+    catalog: dict[bytes, Any],
+    form: dict[bytes, Any],
+    fields: dict[str, tuple[Ref, dict[bytes, Any]]],
+    plan: Plan,
+    value: Ref,
+) -> None:
+    """A first signature: every field comes into being, and the document is certified."""
+    if catalog.get(b"Perms") is not None:
+        raise Unusual("permissions without a signature")
+    listed = list(increment.value(form.get(b"Fields")) or [])
+    added: dict[int, list[Ref]] = {}
+    for name in plan.declare:
+        if name in fields:
+            if name == plan.field:
+                ref, field = fields[name]
+                increment.put(ref, {**field, b"V": value})
+            continue
+        ref = increment.new()
+        box = plan.box(name)
+        page = _page(increment, catalog, box.page)
+        field = {
+            b"FT": Name(b"Sig"),
+            b"T": text(name),
+            b"Type": Name(b"Annot"),
+            b"Subtype": Name(b"Widget"),
+            b"F": PRINTED_AND_LOCKED,
+            b"Rect": list(box.rect),
+            b"P": page,
+        }
+        increment.put(ref, {**field, b"V": value} if name == plan.field else field)
+        added.setdefault(page.num, []).append(ref)
+        _annotate(increment, page, added[page.num])
+        listed.append(ref)
+    form_ref = catalog.get(b"AcroForm")
+    if not isinstance(form_ref, Ref):
+        form_ref = increment.new()
+    increment.put(form_ref, {**form, b"Fields": listed, b"SigFlags": SIGNATURES_AND_APPEND_ONLY})
+    increment.put(root, {**catalog, b"AcroForm": form_ref, b"Perms": {b"DocMDP": value}})
+
+
+def _annotate(increment: Increment, page: Ref, added: list[Ref]) -> None:
+    """The page lists its new annotations, in the array it has or a new one."""
+    content = increment.dictionary(page)
+    annotations = content.get(b"Annots")
+    listed = increment.value(annotations)
+    if listed is not None and not isinstance(listed, list):
+        raise Unusual("annotations")
+    both = [*(listed or []), *added]
+    if isinstance(annotations, Ref) and listed is not None:
+        increment.put(annotations, both)
+    else:
+        increment.put(page, {**content, b"Annots": both})
+
+
+def _page(increment: Increment, catalog: dict[bytes, Any], number: int) -> Ref:
+    """The page with that number, from 1; -1 is the last."""
+    ref = catalog.get(b"Pages")
+    node = increment.dictionary(ref)
+    total = node.get(b"Count")
+    if type(total) is not int or not 1 <= abs(number) <= total:
+        raise FieldRefused(f"the document has no page {number}" if type(total) is int else "pages are not counted")
+    skip = number - 1 if number > 0 else total + number
+    for _ in range(DEEPEST_TREE):
+        for kid in increment.value(node.get(b"Kids")) or []:
+            below = increment.dictionary(kid)
+            leaf = below.get(b"Type") == b"Page"
+            count = 1 if leaf else below.get(b"Count")
+            if type(count) is not int or not isinstance(kid, Ref):
+                raise Unusual("page tree")
+            if skip < count:
+                break
+            skip -= count
+        else:
+            raise Unusual("page tree")
+        if leaf:
+            return kid
+        node = below
+    raise Unusual("page tree is too deep")
