@@ -49,6 +49,31 @@ class OrderRefused(SigningError):
     en = "The agency key signs only a document that already carries a valid signature of the authorised person."
 
 
+class PresentationRefused(SigningError):
+    code = "sign.presentation"
+    vi = "Không dựng được hình ảnh chữ ký đúng thể thức: ảnh, phông chữ, nội dung hoặc vị trí không dùng được."
+    en = "The signature's appearance cannot be made as prescribed: image, font, text or place cannot be used."
+
+
+class FieldRefused(SigningError):
+    code = "sign.field"
+    vi = "Không ký được vào trường này: văn bản đã có chữ ký ở đó, đã khóa, hoặc đã ký mà không khai báo trước trường còn trống."
+    en = "This field cannot be signed: it is filled, the document is locked, or it was signed without declaring an empty field of that name."
+
+
+class ValidationDataMissing(SigningError):
+    code = "sign.validation_data"
+    vi = "Thiếu dữ liệu kiểm tra (CRL hoặc OCSP) để chữ ký đạt mức đã chọn; cập nhật dữ liệu thu hồi rồi ký lại."
+    en = "Validation data (CRL or OCSP) for the chosen level is missing; refresh the revocation data and sign again."
+    retry = True
+
+
+class DeferredMismatch(SigningError):
+    code = "sign.deferred"
+    vi = "Giá trị chữ ký hoặc tệp chờ ký không khớp với lần chuẩn bị; cần chuẩn bị lại."
+    en = "The signature value or the waiting file does not match what was prepared; prepare it again."
+
+
 class PdfUnusable(SigningError):
     code = "pdf.unusable"
     vi = "Tệp không phải PDF đọc được hoặc đã bị mã hóa."
@@ -120,3 +145,9 @@ class TrustUnusable(SigningError):
     code = "trust.unusable"
     vi = "Không đọc được danh sách gốc tin cậy."
     en = "The trust anchors cannot be read."
+
+
+class PolicyUnusable(SigningError):
+    code = "policy.unusable"
+    vi = "Không có chính sách kiểm tra này hoặc tệp chính sách sai mẫu."
+    en = "There is no such policy, or the policy file is malformed."
