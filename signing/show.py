@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from functools import wraps
 from typing import Any, TypeVar
 
 import click
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
+from signing import wording
 from signing.errors import SigningError
-from signing.report import PdfVerdict, Reason, Verdict, to_json
+from signing.explain import CERT, INTEGRITY, KEY_MATCH, SCOPE, STATUS, VALIDITY, Answer, Explanation, answers, outcome
+from signing.report import PdfVerdict, Reason, Role, SignatureFinding, State, Verdict, to_json
+from signing.wording import MARKS, ROLES, VIETNAM, Pair, common_name, local, safe, size_of, words
 
-VIETNAM = timezone(timedelta(hours=7))
+__all__ = ["EVENT_COLUMNS", "ROLES", "VIETNAM", "Screen", "event_label", "local", "moment", "options", "refused"]
 F = TypeVar("F", bound=Callable[..., Any])
 _STYLE = {Verdict.VALID: "bold green", Verdict.INVALID: "bold red", Verdict.UNDETERMINED: "bold yellow"}
+_COLOUR = {State.PASSED: "green", State.FAILED: "red", State.INDETERMINATE: "yellow", State.SKIPPED: "dim"}
+_SHORT: dict[str, Pair] = {VALIDITY: ("Hiệu lực", "Validity"), SCOPE: ("Phạm vi", "Scope"), STATUS: ("Trạng thái", "Status")}
+_LABEL = 13  # with the margin a SHA-256 still fits on a line of 80; width of the column of labels
 
 
 def options(command: F) -> F:
@@ -63,39 +71,144 @@ class Screen:
         for column in columns:
             table.add_column(self.word(*column), overflow="fold")
         for row in rows:
-            table.add_row(*row)
+            table.add_row(*(Text(cell) for cell in row))
         self.out.print(table)
 
     def reasons(self, reasons: Iterable[Reason]) -> None:
-        """One line per reason."""
-        for reason in reasons:
+        """One line per reason, each once."""
+        for reason in dict.fromkeys(reasons):
             place = f" [{reason.place}]" if reason.place else ""
-            self.out.print(f"  • {self.word(reason.vi, reason.en)} ({reason.code}){place}", markup=False)
+            self.out.print(_bullet(f"{self.word(reason.vi, reason.en)} ({reason.code}){place}"))
 
-    def verdict(self, name: str, verdict: PdfVerdict) -> None:
-        """A PDF's verdict with its signatures."""
+    def verdict(self, name: str, verdict: PdfVerdict, *, at: datetime | None = None) -> None:
+        """A PDF's verdict: the word first, then each signature, then why. `at` is the moment of judgement."""
         if self.as_json:
             return
-        label = self.word(verdict.verdict.vi, verdict.verdict.en)
-        self.out.print(f"{name}: [{_STYLE[verdict.verdict]}]{label}[/]  ({verdict.indication.value} {verdict.sub_indication})".rstrip())
-        rows = [
-            (
-                s.field,
-                self.word(*ROLES[s.role.value]),
-                s.signer,
-                s.organisation,
-                local(s.claimed_time),
-                f"{s.revision}/{s.revisions}",
-                s.level,
-                s.algorithm,
-                s.revocation,
-                s.indication.value,
+        name, verdict = safe(name), safe(verdict)
+        head = Text()
+        head.append(self.word(verdict.verdict.vi, verdict.verdict.en), style=_STYLE[verdict.verdict])
+        head.append(f"  {name}", style="bold")
+        self.out.print(head)
+        self.out.print(Padding(_facts(self._document_rows(verdict, at or verdict.findings.judged_at)), (0, 0, 0, 2), expand=False))
+        for number, signature in enumerate(verdict.findings.signatures, 1):
+            self._signature(number, signature)
+        if verdict.reasons:
+            self.out.print(Text(self.word("Lý do", "Reasons"), style="bold"))
+            self.reasons(verdict.reasons)
+        if verdict.warnings:
+            self.out.print(Text(self.word("Lưu ý (không đổi kết luận)", "Warnings (the verdict stands)"), style="bold"))
+            self.reasons(verdict.warnings)
+
+    def _document_rows(self, verdict: PdfVerdict, at: datetime | None) -> list[tuple[str, Text]]:
+        findings = verdict.findings
+        word = self.word
+        sub = f" · {verdict.sub_indication}" if verdict.sub_indication else ""
+        rule = f" · {word(*words(wording.DUAL, verdict.dual_signature.value))}" if verdict.dual_signature.value != "not_applicable" else ""
+        kind = word(*words(wording.DOCUMENT_KINDS, verdict.kind))
+        rows = [(word("Chính sách", "Policy"), Text(f"{verdict.policy} · {kind} · {verdict.indication.value}{sub}{rule}"))]
+        if at is not None:
+            rows.append((word("Xét tại", "Judged at"), Text(local(at))))
+        if findings.sha256:
+            rows.append(("SHA-256", Text(findings.sha256)))
+        shape = word(f"{size_of(findings.size)} byte · {findings.revisions} bản", f"{size_of(findings.size)} bytes · {findings.revisions} revisions")
+        if findings.syntax:
+            shape += " · " + ", ".join(word(*words(wording.SYNTAX, code)) for code in findings.syntax)
+        rows.append((word("Tệp", "File"), Text(shape)))
+        return rows
+
+    def _signature(self, number: int, s: SignatureFinding) -> None:
+        state = outcome(s)
+        head = Text()
+        head.append(f"{MARKS[state.value]} {number}. {s.signer or s.field}", style=f"bold {_COLOUR[state]}")
+        head.append(f"  {self.word(*words(ROLES, s.role.value))} · {s.field} · {s.level}", style="dim")
+        self.out.print(head)
+        self.out.print(Padding(_facts(self._signature_rows(s)), (0, 0, 0, 2), expand=False))
+
+    def _signature_rows(self, s: SignatureFinding) -> list[tuple[str, Text]]:
+        word, answered = self.word, {a.code: a for a in answers(s)}
+        rows: list[tuple[str, Text]] = []
+
+        def add(label: Pair, text: str | Text) -> None:
+            if text:
+                rows.append((word(*label), text if isinstance(text, Text) else Text(text)))
+
+        add(("Cơ quan", "Organisation"), s.organisation)
+        add(("Ký lúc", "Signed at"), self._times(s))
+        for code in (INTEGRITY, KEY_MATCH, CERT):
+            add(wording.QUESTIONS[code], self._answer(answered[code]))
+        for code in (VALIDITY, SCOPE, STATUS):
+            rows.append(("  " + word(*_SHORT[code]), self._answer(answered[code])))
+        add(("Đường tin cậy", "Trust path"), " › ".join(common_name(c.subject) for c in s.chain))
+        for f in s.revocations[1:]:
+            rows.append(
+                (word("Thu hồi CA", "CA revocation"), Text(f"{common_name(f.subject)}: {self._revocation(f.state, f.source, f.produced_at)}", style="dim"))
             )
-            for s in verdict.findings.signatures
+        add(("Thuật toán", "Algorithm"), self._algorithm(s))
+        add(("Thay đổi sau", "Later changes"), self._changes(s))
+        add(("Dấu thời gian", "Time-stamps"), self._stamps(s) if s.role is not Role.TIMESTAMP else "")
+        if s.mark is not None:
+            shown = " · ".join(p for p in (word(*words(wording.MARK_KINDS, s.mark.kind)), s.mark.form, s.mark.number, s.mark.organisation) if p)
+            add(("Trên trang", "On the page"), word(f"{shown} · trang {s.mark.page}", f"{shown} · page {s.mark.page}"))
+        return rows
+
+    def _answer(self, answer: Answer) -> Text:
+        text = Text(f"{MARKS[answer.state.value]} ", style=_COLOUR[answer.state])
+        text.append(self.word(answer.vi, answer.en), style="default" if answer.state is State.PASSED else _COLOUR[answer.state])
+        return text
+
+    def _times(self, s: SignatureFinding) -> str:
+        proven = self.word(*words(wording.PROOFS, s.best_time_source))
+        claimed = self.word(f"khai {local(s.claimed_time)}", f"claimed {local(s.claimed_time)}")
+        if s.best_time_source in ("timestamp", "document_timestamp", "custody"):
+            return claimed + self.word(f"\nchứng minh {local(s.best_time)} ({proven})", f"\nproven {local(s.best_time)} ({proven})")
+        return claimed + self.word("\nchưa có dấu thời gian chứng minh", "\nno time-stamp proves it")
+
+    def _revocation(self, state: str, source: str, produced: datetime | None) -> str:
+        parts = [
+            self.word(*words(wording.REVOCATION, state)),
+            self.word(*words(wording.SOURCES, source)) if source else "",
+            local(produced) if produced else "",
         ]
-        if rows:
-            self.table(("Chữ ký", "Signatures"), _COLUMNS, rows)
-        self.reasons(verdict.reasons)
+        return " · ".join(p for p in parts if p)
+
+    def _algorithm(self, s: SignatureFinding) -> str:
+        parts = [p for p in (s.scheme or s.algorithm, s.key, s.digest) if p]
+        return " · ".join(parts) + (f" — {self.word(*words(wording.STRENGTH, s.strength))}" if parts and s.strength != "unknown" else "")
+
+    def _changes(self, s: SignatureFinding) -> Text:
+        text = Text(self.word(*words(wording.CHANGES_AFTER, s.changes_after)))
+        text.append(self.word(f" · bản {s.revision}/{s.revisions}", f" · revision {s.revision}/{s.revisions}"))
+        for change in s.changes[:8]:
+            label = self.word(*words(wording.CHANGES, change.kind))
+            mark, style = (MARKS["passed"], "dim") if change.lawful else (MARKS["failed"], "red")
+            text.append(f"\n{mark} {self.word('bản', 'revision')} {change.revision}: {label} ({change.what})", style=style)
+        if len(s.changes) > 8:
+            text.append(self.word(f"\n… và {len(s.changes) - 8} thay đổi nữa", f"\n… and {len(s.changes) - 8} more"))
+        return text
+
+    def _stamps(self, s: SignatureFinding) -> str:
+        lines = []
+        for stamp in s.timestamps:
+            mark = MARKS["passed" if stamp.holds else "failed"]
+            problem = f" ({stamp.problem})" if stamp.problem else ""
+            lines.append(f"{mark} {local(stamp.time)} · {stamp.authority} · {self.word(*words(wording.TIMESTAMPS, stamp.kind))}{problem}")
+        return "\n".join(lines)
+
+    def explanations(self, found: Sequence[Explanation]) -> None:
+        """What would have to be different, for each check that did not pass."""
+        if self.as_json or not found:
+            return
+        self.out.print(Text(self.word("Cần khác đi thế nào", "What would have to be different"), style="bold"))
+        for e in safe(tuple(found)):
+            head = Text(f"  {MARKS[e.state.value]} ", style=_COLOUR[e.state])
+            head.append(" · ".join(p for p in (e.place, self.word(*words(wording.CHECKS, e.check))) if p), style="bold")
+            self.out.print(head)
+            lines = [self.word(e.found_vi, e.found_en), *(f"– {self.word(*fact)}" for fact in e.facts)]
+            body = Text("\n".join(lines))
+            needed = self.word(e.needed_vi, e.needed_en)
+            if needed:
+                body.append(f"\n→ {needed}", style="cyan")
+            self.out.print(Padding(body, (0, 0, 0, 4), expand=False))
 
     def fail(self, code: str, vi: str, en: str, *, place: str = "", detail: str = "") -> None:
         """An error on standard error: code, sentence, where."""
@@ -103,29 +216,19 @@ class Screen:
         self.err.print(f"vanthu: {code}: {self.word(vi, en)}" + (f" — {where}" if where else ""), markup=False)
 
 
-ROLES = {
-    "person": ("người có thẩm quyền", "authorised person"),
-    "agency": ("cơ quan", "agency"),
-    "timestamp": ("dấu thời gian", "time-stamp"),
-    "unknown": ("chưa rõ", "unknown"),
-}
-_COLUMNS = (
-    ("Trường", "Field"),
-    ("Vai trò", "Role"),
-    ("Người ký", "Signer"),
-    ("Cơ quan", "Organisation"),
-    ("Thời điểm khai", "Claimed time"),
-    ("Bản", "Revision"),
-    ("Mức", "Level"),
-    ("Thuật toán", "Algorithm"),
-    ("Thu hồi", "Revocation"),
-    ("Kết quả", "Result"),
-)
+def _bullet(text: str) -> Table:
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    grid.add_row(Text("  •"), Text(text))
+    return grid
 
 
-def local(moment: datetime | None) -> str:
-    """Vietnam's time, to the second, with its zone (NĐ 30/2020 Annex I)."""
-    return moment.astimezone(VIETNAM).strftime("%d/%m/%Y %H:%M:%S +07:00") if moment is not None else "—"
+def _facts(rows: Iterable[tuple[str, Text]]) -> Table:
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    grid.add_column(width=_LABEL, style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for label, value in rows:
+        grid.add_row(label, value)
+    return grid
 
 
 EVENTS = {
