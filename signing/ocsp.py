@@ -54,6 +54,15 @@ def _loaded(der: bytes) -> ocsp.OCSPResponse:
         raise OcspUnusable(f"OCSP not decodable: {error}"[:200]) from error
 
 
+def nonce_fits(der: bytes, nonce: bytes) -> bool:
+    """Does the response carry `nonce`, or none at all (RFC 6960 4.4.1: a responder may leave it out)?
+
+    Raises:
+        OcspUnusable: not a successful response.
+    """
+    return all(e.value.nonce == nonce for e in _loaded(der).extensions if isinstance(e.value, x509.OCSPNonce))
+
+
 def ocsp_answers(certificate: Known, issuer: Known, answers: Sequence[bytes], *, embedded: bool, state_of: StateOf) -> list[Answer]:
     """What OCSP responses (DER) say about `certificate`, issued by `issuer`; others are passed over."""
     found = []

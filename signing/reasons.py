@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from signing.reasons_of_presentation import PRESENTATION
 from signing.report import Reason
 
 
@@ -161,6 +162,13 @@ _add(
     "The time-stamp must match the signature and come from a trusted authority.",
 )
 _add(
+    "signature.timestamp_untrusted",
+    "Dấu thời gian do nơi cấp chưa được tin cậy nên không dùng làm bằng chứng thời gian",
+    "The time-stamp comes from an authority that is not trusted, and proves no time",
+    "Gốc của nơi cấp dấu thời gian phải có trong thư mục tin cậy.",
+    "The root of the time-stamp authority must be in the trust folder.",
+)
+_add(
     "signature.timestamp_type",
     "Dấu thời gian bị ghi sai loại",
     "A time-stamp is stored under the wrong type",
@@ -308,4 +316,35 @@ _add(
     "The signature's appearance leaves its declared box",
     "Hình ảnh phải nằm trong khung của trường đã khai báo trước khi ký.",
     "The appearance must stay within the box declared before signing.",
+)
+for _row in PRESENTATION:
+    _add(*_row)
+# Sources of trust and revocation.
+_add(
+    "trust.source_down",
+    "Nguồn thông tin thu hồi không trả lời",
+    "A source of revocation data did not answer",
+    "Dữ liệu đang giữ vẫn dùng đến khi hết hạn; nguồn được hỏi lại tự động sau thời gian chờ. Hãy kiểm tra mạng nếu lỗi kéo dài.",
+    "What is kept stays in use until it runs out; the source is asked again by itself after a pause. Check the network if it lasts.",
+)
+_add(
+    "trust.source_invalid",
+    "Nguồn thông tin thu hồi trả về dữ liệu không dùng được",
+    "A source of revocation data gave something unusable",
+    "CRL hoặc OCSP phải do nơi cấp chứng thư trong thư mục tin cậy ký và còn hạn.",
+    "The CRL or OCSP answer must be signed by an issuer of the trust folder and be in date.",
+)
+_add(
+    "trust.source_not_allowed",
+    "Địa chỉ nguồn thu hồi không thuộc danh sách được phép",
+    "The address of a revocation source is not on the allow-list",
+    "Hãy thêm địa chỉ vào mục allow của sources.toml nếu tin cậy nơi cấp này.",
+    "Add the address to allow in sources.toml if the issuer is trusted.",
+)
+_add(
+    "trust.list_expired",
+    "Danh sách tin cậy đã quá hạn cập nhật",
+    "The trust list is past its next update",
+    "Hãy nhập bản danh sách mới hơn bằng lệnh vanthu trust import-list.",
+    "Import a newer list with vanthu trust import-list.",
 )
