@@ -1,75 +1,178 @@
 """policy — thẩm định: findings into one verdict under a named policy. Pure.
 
-``nd30``: person, then agency (NĐ 30/2020 Art 5.1, 32.2.d); an attachment wants
-the agency's signature alone (Annex I-I-II.8.b). ``crypto-only``: every
-signature holds, whoever signed.
+Exactly one verdict, with every reason: what failed is KHÔNG HỢP LỆ, what could not be
+established is CHƯA ĐỦ CĂN CỨ, and only what holds in full is HỢP LỆ. Indications follow
+EN 319 102-1; what each policy demands is data (`policy_rules`).
 """
 
 from __future__ import annotations
 
-from signing.errors import SigningError
-from signing.report import DualSignature, Indication, PdfFindings, PdfVerdict, Reason, Role, SignatureFinding, Verdict
+from collections.abc import Iterator
 
-POLICIES = ("nd30", "crypto-only")
+from signing.marks import numbers_equal
+from signing.policy_rules import POLICIES, Policy, policy
+from signing.reasons import reason
+from signing.report import Check, DualSignature, Indication, PdfFindings, PdfVerdict, Reason, Role, SignatureFinding, State, Verdict
+
+__all__ = ["POLICIES", "has_valid_person", "judge"]
 
 _DUAL = {
-    DualSignature.PERSON_MISSING: Reason(
-        "signature.person_missing", "Thiếu chữ ký số của người có thẩm quyền.", "The authorised person's signature is missing."
-    ),
-    DualSignature.AGENCY_MISSING: Reason("signature.agency_missing", "Thiếu chữ ký số của cơ quan.", "The agency's signature is missing."),
-    DualSignature.WRONG_ORDER: Reason(
-        "signature.wrong_order",
-        "Sai thứ tự: cơ quan ký trước người có thẩm quyền.",
-        "Wrong order: the agency signed before the authorised person.",
-    ),
-    DualSignature.UNSIGNED: Reason("signature.none", "Văn bản không có chữ ký số.", "The document carries no digital signature."),
+    DualSignature.PERSON_MISSING: "signature.person_missing",
+    DualSignature.AGENCY_MISSING: "signature.agency_missing",
+    DualSignature.WRONG_ORDER: "signature.wrong_order",
+    DualSignature.UNSIGNED: "signature.none",
 }
-_REVOCATION_UNKNOWN = Reason(
-    "signature.revocation_unknown",
-    "Chưa kiểm tra được tình trạng thu hồi của chứng thư.",
-    "The certificate's revocation status could not be checked.",
-)
+# Without a path nothing is known of the certificate; a policy that asks for none does not miss it.
+_PATH_UNKNOWN = {"NO_CERTIFICATE_CHAIN_FOUND"}
+_STATUS_UNKNOWN = {"TRY_LATER"}
 
 
-def judge(findings: PdfFindings, *, policy: str = "nd30", kind: str = "document") -> PdfVerdict:
+class _Judgement:
+    """Collects what fails, what is in doubt and what is only worth a warning."""
+
+    def __init__(self, rules: Policy) -> None:
+        self.rules = rules
+        self.failed: list[str] = []
+        self.doubts: list[str] = []
+        self.reasons: list[Reason] = []
+        self.warnings: list[Reason] = []
+
+    def fail(self, sub: str, *reasons: Reason) -> None:
+        self.failed.append(sub)
+        self.reasons += reasons
+
+    def doubt(self, sub: str, *reasons: Reason) -> None:
+        self.doubts.append(sub)
+        self.reasons += reasons
+
+
+def judge(findings: PdfFindings, *, policy: str = "nd30", kind: str = "document", number: str = "") -> PdfVerdict:
     """The verdict on one PDF.
 
+    Args:
+        policy: a name in `POLICIES` or the path of a policy file.
+        kind: ``document``, ``attachment`` or ``copy``.
+        number: number and symbol of the document, which an attachment's mark must show; "" when unknown.
+
     Raises:
-        SigningError: unknown policy name.
+        PolicyUnusable: no such policy.
     """
-    if policy not in POLICIES:
-        raise SigningError(f"unknown policy {policy!r}", place="policy")
-    dual = _dual(findings, kind) if policy == "nd30" else DualSignature.NOT_APPLICABLE
-    reasons = list(findings.reasons)
+    rules = _rules(policy)
+    judgement = _Judgement(rules)
+    dual = _dual(findings, kind) if rules.two_signatures else DualSignature.NOT_APPLICABLE
+    _judge_file(findings, judgement)
     for signature in findings.signatures:
-        reasons += signature.reasons
-    if dual in _DUAL:
-        reasons.append(_DUAL[dual])
+        _judge_signature(signature, judgement)
+    if not findings.error:
+        _judge_presence(findings, dual, judgement)
+        if rules.attachment_mark:
+            _judge_marks(findings, kind, number, judgement)
+    verdict, indication, sub = _conclude(findings, judgement)
+    reasons = tuple(dict.fromkeys(judgement.reasons))
+    return PdfVerdict(rules.id, verdict, dual, indication, sub, reasons, findings, tuple(dict.fromkeys(judgement.warnings)), kind)
+
+
+def _rules(name: str) -> Policy:
+    return policy(name)
+
+
+def _conclude(findings: PdfFindings, judgement: _Judgement) -> tuple[Verdict, Indication, str]:
+    if judgement.failed and not findings.error:
+        return Verdict.INVALID, Indication.FAILED, judgement.failed[0]
     if findings.error:
-        return PdfVerdict(policy, Verdict.UNDETERMINED, dual, Indication.INDETERMINATE, "FORMAT_FAILURE", tuple(reasons), findings)
-    failed = next((s for s in findings.signatures if s.indication is Indication.FAILED), None)
-    if failed is not None or any(r.code.startswith("pdf.tampered") for r in reasons) or dual is DualSignature.WRONG_ORDER:
-        sub = failed.sub_indication if failed is not None else "FORMAT_FAILURE"
-        return PdfVerdict(policy, Verdict.INVALID, dual, Indication.FAILED, sub, tuple(reasons), findings)
+        return Verdict.UNDETERMINED, Indication.INDETERMINATE, "FORMAT_FAILURE"
+    if judgement.doubts:
+        return Verdict.UNDETERMINED, Indication.INDETERMINATE, judgement.doubts[0]
+    return Verdict.VALID, Indication.PASSED, ""
+
+
+def _judge_file(findings: PdfFindings, judgement: _Judgement) -> None:
+    for found in findings.reasons:
+        if found.code.startswith("pdf.tampered"):
+            judgement.fail("FORMAT_FAILURE", found)
+        elif found.code == "pdf.degraded":
+            judgement.warnings.append(found)
+        else:
+            judgement.reasons.append(found)
+
+
+def _judge_signature(signature: SignatureFinding, judgement: _Judgement) -> None:
+    rules = judgement.rules
+    by_code = {r.code: r for r in signature.reasons}
+    used: set[str] = set()
+    for check in signature.checks:
+        found = by_code.get(check.reason)
+        said = (found,) if found is not None else ()
+        if check.state is State.FAILED:
+            judgement.fail(check.sub_indication, *said)
+        elif check.state is State.INDETERMINATE and not _excused(check, rules):
+            judgement.doubt(check.sub_indication, *said)
+        elif found is not None:
+            judgement.warnings.append(found)
+        used.add(check.reason)
+    judgement.reasons += [r for r in signature.reasons if r.code not in used and signature.indication is not Indication.PASSED]
+    if signature.indication is Indication.INDETERMINATE and not signature.checks:
+        judgement.doubt(signature.sub_indication)
+    if signature.role is not Role.TIMESTAMP:
+        _judge_algorithms(signature, judgement)
+        if rules.kinds and signature.certificate_kind and signature.certificate_kind not in rules.kinds:
+            judgement.warnings.append(reason("signature.certificate_kind", signature.field, signature.certificate_kind))
+
+
+def _excused(check: Check, rules: Policy) -> bool:
+    if check.sub_indication in _PATH_UNKNOWN:
+        return not rules.chain
+    return check.sub_indication in _STATUS_UNKNOWN and not rules.revocation
+
+
+def _judge_algorithms(signature: SignatureFinding, judgement: _Judgement) -> None:
+    rules = judgement.rules
+    if not signature.scheme:
+        return
+    kind, _, size = signature.key.partition("-")
+    bits = int(size) if kind == "RSA" and size.isdigit() else 0
+    allowed = signature.scheme in (*rules.schemes, *rules.tolerated) and signature.digest in rules.digests
+    if not allowed or (kind == "RSA" and bits < rules.rsa_bits):
+        detail = f"{signature.scheme} {signature.digest} {signature.key}"
+        judgement.doubt("CRYPTO_CONSTRAINTS_FAILURE", reason("signature.not_allowed", signature.field, detail))
+    elif signature.scheme in rules.tolerated:
+        judgement.warnings.append(reason("signature.legacy_algorithm", signature.field))
+
+
+def _judge_presence(findings: PdfFindings, dual: DualSignature, judgement: _Judgement) -> None:
     if not findings.signatures:
-        if dual not in _DUAL:
-            reasons.append(_DUAL[DualSignature.UNSIGNED])
-        return PdfVerdict(policy, Verdict.UNDETERMINED, dual, Indication.INDETERMINATE, "SIGNED_DATA_NOT_FOUND", tuple(reasons), findings)
-    open_question = next((s for s in findings.signatures if s.indication is Indication.INDETERMINATE), None)
-    unchecked = [s for s in findings.signatures if s.revocation == "unknown"]
-    if unchecked:
-        reasons.append(_REVOCATION_UNKNOWN)
-    if open_question is not None or unchecked or dual not in (DualSignature.COMPLETE, DualSignature.NOT_APPLICABLE):
-        sub = open_question.sub_indication if open_question is not None else "TRY_LATER" if unchecked else "SIG_CONSTRAINTS_FAILURE"
-        return PdfVerdict(policy, Verdict.UNDETERMINED, dual, Indication.INDETERMINATE, sub, tuple(reasons), findings)
-    return PdfVerdict(policy, Verdict.VALID, dual, Indication.PASSED, "", tuple(reasons), findings)
+        judgement.doubt("SIGNED_DATA_NOT_FOUND", reason("signature.none"))
+    elif dual is DualSignature.WRONG_ORDER:
+        judgement.fail("SIG_CONSTRAINTS_FAILURE", reason(_DUAL[dual]))
+    elif dual in _DUAL:
+        judgement.doubt("SIG_CONSTRAINTS_FAILURE", reason(_DUAL[dual]))
+    elif all(s.role is Role.TIMESTAMP for s in findings.signatures):
+        judgement.doubt("SIG_CONSTRAINTS_FAILURE", reason("signature.none"))
+
+
+def _judge_marks(findings: PdfFindings, kind: str, number: str, judgement: _Judgement) -> None:
+    """An attachment's mark shows the document's number (SIG-05); what is off in form is a warning."""
+    for signature in findings.signatures:
+        if signature.mark is not None:
+            judgement.warnings += signature.mark.problems
+    if kind != "attachment":
+        return
+    marks = [s.mark for s in _of(findings, Role.AGENCY) if s.mark is not None and s.mark.kind == "attachment"]
+    if not marks:
+        judgement.doubt("SIG_CONSTRAINTS_FAILURE", reason("mark.missing"))
+    elif number and not any(numbers_equal(m.number, number) for m in marks):
+        judgement.fail("SIG_CONSTRAINTS_FAILURE", reason("mark.number_differs", "", f"{marks[0].number} ≠ {number}"))
 
 
 def has_valid_person(findings: PdfFindings) -> bool:
     """Does the document carry an intact person's signature and nothing broken?"""
-    if findings.error or any(s.indication is Indication.FAILED for s in findings.signatures):
+    if findings.error or any(s.indication is Indication.FAILED for s in findings.signatures) or list(_tampered(findings)):
         return False
-    return any(s.role is Role.PERSON and s.indication is not Indication.FAILED and s.intact and s.trusted for s in findings.signatures)
+    return any(s.role is Role.PERSON and s.intact and s.trusted for s in findings.signatures)
+
+
+def _tampered(findings: PdfFindings) -> Iterator[Reason]:
+    return (r for r in findings.reasons if r.code.startswith("pdf.tampered"))
 
 
 def _dual(findings: PdfFindings, kind: str) -> DualSignature:

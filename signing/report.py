@@ -93,13 +93,15 @@ class Check:
 
     Codes: ``format`` ``byte_range`` ``digest`` ``signature_value`` ``certificate_binding``
     ``chain`` ``validity`` ``key_usage`` ``revocation`` ``algorithms`` ``timestamp``
-    ``later_changes`` ``docmdp`` ``ades`` ``status``. `reason` is a code of `signing.reasons` when it did not pass.
+    ``later_changes`` ``docmdp`` ``ades`` ``status``. `reason` is a code of `signing.reasons` when it did not pass,
+    `sub_indication` the EN 319 102-1 one that follows from it.
     """
 
     code: str
     state: State
     reason: str = ""
     detail: str = ""
+    sub_indication: str = ""
 
 
 @dataclass(frozen=True, slots=True)

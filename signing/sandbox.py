@@ -12,13 +12,15 @@ import multiprocessing
 import os
 import queue
 import resource
+import signal
 import threading
 from datetime import datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 from signing.policy import judge
-from signing.report import DualSignature, Indication, PdfFindings, PdfVerdict, Reason, Verdict
+from signing.reasons import reason
+from signing.report import DualSignature, Indication, PdfFindings, PdfVerdict, Verdict
 from signing.trust import Trust
 from signing.verify_pdf import verify_pdf
 
@@ -28,7 +30,7 @@ _context = multiprocessing.get_context("spawn")
 class Sandbox:
     """A pool of `workers` verifiers. Thread-safe; workers start at first use."""
 
-    def __init__(self, workers: int = 2, *, cpu_seconds: int = 2, memory_mb: int = 512, wall_seconds: float = 10.0) -> None:
+    def __init__(self, workers: int = 2, *, cpu_seconds: int = 2, memory_mb: int = 256, wall_seconds: float = 10.0) -> None:
         self._limits = (cpu_seconds, memory_mb)
         self._wall = wall_seconds
         self._idle: queue.LifoQueue[_Worker | None] = queue.LifoQueue()
@@ -38,15 +40,19 @@ class Sandbox:
         self._lock = threading.Lock()
         self._closed = False
 
-    def verify(self, path: Path, trust: Trust, *, at: datetime, policy: str = "nd30", kind: str = "document") -> PdfVerdict:
-        """Verify and judge one file in a worker; blocks until the verdict."""
+    def verify(self, path: Path, trust: Trust, *, at: datetime, policy: str = "nd30", kind: str = "document", number: str = "") -> PdfVerdict:
+        """Verify and judge one file in a worker; blocks until the verdict.
+
+        Args:
+            number: number and symbol of the document, which an attachment's mark must show.
+        """
         worker = self._idle.get()
         try:
             if worker is None:
                 worker = _Worker(self._limits)
                 with self._lock:
                     self._workers.add(worker)
-            verdict = worker.ask(path, trust, at, policy, kind, wall=self._wall)
+            verdict = worker.ask(path, trust, at, (policy, kind, number), wall=self._wall)
         except (EOFError, OSError, TimeoutError) as error:
             if worker is not None:
                 self._discard(worker)
@@ -77,10 +83,10 @@ class _Worker:
         child.close()
         self._known = ""
 
-    def ask(self, path: Path, trust: Trust, at: datetime, policy: str, kind: str, *, wall: float) -> PdfVerdict:
+    def ask(self, path: Path, trust: Trust, at: datetime, rule: tuple[str, str, str], *, wall: float) -> PdfVerdict:
         # The trust list is sent once and then named by its fingerprint.
         fingerprint = trust.fingerprint
-        self._pipe.send((path, None if self._known == fingerprint else trust, at, policy, kind))
+        self._pipe.send((path, None if self._known == fingerprint else trust, at, rule))
         self._known = fingerprint
         if not self._pipe.poll(wall):
             raise TimeoutError("wall clock")
@@ -97,30 +103,26 @@ class _Worker:
 
 
 def _serve(pipe: Connection, cpu_seconds: int, memory_mb: int) -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (memory_mb << 20, memory_mb << 20))
+    # Private writable memory: what a hostile file could make grow; mapped libraries are not counted.
+    resource.setrlimit(resource.RLIMIT_DATA, (memory_mb << 20, memory_mb << 20))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     trust: Trust | None = None
     try:
         while True:
-            path, sent, at, policy, kind = pipe.recv()
+            path, sent, at, (policy, kind, number) = pipe.recv()
             trust = sent or trust
-            used = resource.getrusage(resource.RUSAGE_SELF)
-            # The limit counts the whole life of the process, so each job moves it on.
-            soft = int(used.ru_utime + used.ru_stime) + cpu_seconds + 1
-            resource.setrlimit(resource.RLIMIT_CPU, (soft, resource.RLIM_INFINITY))
             if trust is None:
                 raise EOFError
-            pipe.send(judge(verify_pdf(path, trust, at=at), policy=policy, kind=kind))
+            # Process CPU time, exact to the tick; when it is used up the process ends by SIGPROF.
+            signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
+            verdict = judge(verify_pdf(path, trust, at=at), policy=policy, kind=kind, number=number)
+            signal.setitimer(signal.ITIMER_PROF, 0)
+            pipe.send(verdict)
     except (EOFError, OSError, KeyboardInterrupt):
         os._exit(0)
 
 
 def _undetermined(policy: str, error: Exception) -> PdfVerdict:
-    reason = Reason(
-        "pdf.limit",
-        "Việc kiểm tra tệp vượt giới hạn cho phép nên chưa có kết quả.",
-        "Verification of the file went over its limits; there is no result.",
-        type(error).__name__,
-    )
-    findings = PdfFindings(sha256="", size=0, reasons=(reason,), error=f"{type(error).__name__}: {error}"[:200])
-    return PdfVerdict(policy, Verdict.UNDETERMINED, DualSignature.NOT_APPLICABLE, Indication.INDETERMINATE, "GENERIC", (reason,), findings)
+    why = reason("pdf.limit", "", type(error).__name__)
+    findings = PdfFindings(sha256="", size=0, reasons=(why,), error=f"{type(error).__name__}: {error}"[:200])
+    return PdfVerdict(policy, Verdict.UNDETERMINED, DualSignature.NOT_APPLICABLE, Indication.INDETERMINATE, "GENERIC", (why,), findings)

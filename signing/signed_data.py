@@ -8,18 +8,19 @@ binding of the certificate and signature value. Signed attributes must be DER
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa, utils
 
 from signing.der import OCTETS, OID, SEQUENCE, SET, Tlv, whole
 from signing.errors import CmsBroken, NotDer
 
 SIGNED_DATA = "2a864886f70d010702"
 DATA = "2a864886f70d010701"
+TST_INFO = "2a864886f70d0109100104"
 CONTENT_TYPE = "2a864886f70d010903"
 MESSAGE_DIGEST = "2a864886f70d010904"
 SIGNING_CERTIFICATE = "2a864886f70d010910020c"
@@ -39,6 +40,8 @@ DIGESTS = {
     "608648016503040208": "sha3_256",
     "608648016503040209": "sha3_384",
     "60864801650304020a": "sha3_512",
+    "60864801650304020c": "shake256",
+    "608648016503040212": "shake256",
 }
 _SCHEMES = {
     "2a864886f70d010101": ("pkcs1v15", ""),
@@ -58,6 +61,7 @@ _SCHEMES = {
     "60864801650304030b": ("ecdsa", "sha3_384"),
     "60864801650304030c": ("ecdsa", "sha3_512"),
     "2b6570": ("ed25519", "sha512"),
+    "2b6571": ("ed448", "shake256"),
 }
 _PSS, _MGF1 = "2a864886f70d01010a", "2a864886f70d010108"
 HASHES: dict[str, hashes.HashAlgorithm] = {
@@ -81,7 +85,7 @@ class SignedData:
     """Parts of a SignedData by one signer; DER slices, OIDs as lower hex of their content.
 
     `digest` and `hash` are names as in `HASHES` (content digest; hash of the signature
-    scheme); `salt` the PSS salt length in bytes, -1 for other schemes; `attributes` maps
+    scheme); the signer is named by `issuer` and `serial`, or by `key_id`; `salt` the PSS salt length in bytes, -1 for other schemes; `attributes` maps
     OID to the single value's DER; `signed` are the signed attributes as hashed.
     """
 
@@ -91,6 +95,7 @@ class SignedData:
     crls: tuple[bytes, ...]
     issuer: bytes
     serial: int
+    key_id: bytes
     digest: str
     scheme: str
     hash: str
@@ -99,10 +104,13 @@ class SignedData:
     signed: bytes
     signature: bytes
     unsigned: dict[str, tuple[bytes, ...]] = field(default_factory=dict)
+    der: bytes = b""
 
     @property
     def message_digest(self) -> bytes:
-        """The digest the signer committed to."""
+        """The digest the signer committed to; empty when nothing but the content is signed."""
+        if not self.signed:
+            return b""
         return whole(self.attributes[MESSAGE_DIGEST]).expect(OCTETS).body
 
     @property
@@ -141,7 +149,7 @@ def read_signed_data(der: bytes) -> SignedData:
     signers = parts[-1].expect(SET).children()
     if len(signers) != 1:
         raise NotDer("exactly one signer wanted")
-    return _signer(signers[0], encapsulated[0].expect(OID).body.hex(), content, certificates, crls)
+    return replace(_signer(signers[0], encapsulated[0].expect(OID).body.hex(), content, certificates, crls), der=der)
 
 
 def _content(encapsulated: list[Tlv]) -> bytes | None:
@@ -155,35 +163,48 @@ def _content(encapsulated: list[Tlv]) -> bytes | None:
 
 def _signer(signer: Tlv, content_type: str, content: bytes | None, certificates: tuple[bytes, ...], crls: tuple[bytes, ...]) -> SignedData:
     parts = signer.expect(SEQUENCE).children()
-    if len(parts) not in (6, 7) or parts[3].tag != 0xA0:
-        raise NotDer("signer info without signed attributes")
-    sid = parts[1].expect(SEQUENCE).children()
-    if len(sid) != 2:
-        raise NotDer("signer identifier")
-    scheme, hash_name, salt = _scheme(parts[4])
+    if len(parts) < 5:
+        raise NotDer("signer info")
+    stored = parts.pop(3) if parts[3].tag == 0xA0 else None
+    if len(parts) not in (5, 6):
+        raise NotDer("signer info")
+    issuer, serial, key_id = _identifier(parts[1])
+    scheme, hash_name, salt = _scheme(parts[3])
     digest = _digest(parts[2])
     unsigned: dict[str, tuple[bytes, ...]] = {}
-    if len(parts) == 7:
-        for attribute in parts[6].expect(0xA1).children():
-            oid, values = attribute.expect(SEQUENCE).children()
-            unsigned[oid.expect(OID).body.hex()] = tuple(v.raw for v in values.expect(SET).children())
+    for attribute in parts[5].expect(0xA1).children() if len(parts) == 6 else ():
+        pair = attribute.expect(SEQUENCE).children()
+        if len(pair) != 2:
+            raise NotDer("attribute")
+        unsigned[pair[0].expect(OID).body.hex()] = tuple(v.raw for v in pair[1].expect(SET).children())
     return SignedData(
         content_type=content_type,
         content=content,
         certificates=certificates,
         crls=crls,
-        issuer=sid[0].expect(SEQUENCE).raw,
-        serial=sid[1].integer(),
+        issuer=issuer,
+        serial=serial,
+        key_id=key_id,
         digest=digest,
         scheme=scheme,
         hash=hash_name or digest,
         salt=salt,
-        attributes=_attributes(parts[3]),
+        attributes=_attributes(stored) if stored is not None else {},
         # RFC 5652 5.4: the signature is over the SET OF, whatever tag it is stored under.
-        signed=b"\x31" + parts[3].raw[1:],
-        signature=parts[5].expect(OCTETS).body,
+        signed=b"\x31" + stored.raw[1:] if stored is not None else b"",
+        signature=parts[4].expect(OCTETS).body,
         unsigned=unsigned,
     )
+
+
+def _identifier(sid: Tlv) -> tuple[bytes, int, bytes]:
+    """Issuer and serial number, or the subject key identifier (RFC 5652 5.3)."""
+    if sid.tag == 0x80:
+        return b"", 0, sid.body
+    parts = sid.expect(SEQUENCE).children()
+    if len(parts) != 2:
+        raise NotDer("signer identifier")
+    return parts[0].expect(SEQUENCE).raw, parts[1].integer(), b""
 
 
 def _attributes(stored: Tlv) -> dict[str, bytes]:
@@ -245,6 +266,20 @@ def _pss(parameters: Tlv) -> tuple[str, int]:
     return hash_name, salt
 
 
+def imprint_algorithm(signed: SignedData) -> str:
+    """Digest name of the message imprint in a time-stamp token (RFC 3161 2.4.2).
+
+    Raises:
+        NotDer: not a token.
+    """
+    if signed.content_type != TST_INFO or signed.content is None:
+        raise NotDer("not a time-stamp token")
+    parts = whole(signed.content).expect(SEQUENCE).children()
+    if len(parts) < 5:
+        raise NotDer("time-stamp information")
+    return _digest(parts[2].expect(SEQUENCE).children()[0])
+
+
 def signer_certificate(signed: SignedData) -> bytes:
     """DER of the certificate that the signer identifier names.
 
@@ -252,11 +287,23 @@ def signer_certificate(signed: SignedData) -> bytes:
         CmsBroken: it is not there.
     """
     for der in signed.certificates:
+        if signed.key_id:
+            if _key_id(der) == signed.key_id:
+                return der
+            continue
         parts = whole(der).children()[0].children()
         at = 1 if parts[0].tag == 0xA0 else 0
         if parts[at].integer() == signed.serial and parts[at + 2].raw == signed.issuer:
             return der
     raise CmsBroken("no certificate of the signer", place="certificate_binding")
+
+
+def _key_id(der: bytes) -> bytes:
+    try:
+        extensions = x509.load_der_x509_certificate(der).extensions
+        return extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
+    except (ValueError, x509.ExtensionNotFound):
+        return b""
 
 
 def check(signed: SignedData, digest: bytes, *, content_type: str = DATA) -> bytes:
@@ -268,16 +315,19 @@ def check(signed: SignedData, digest: bytes, *, content_type: str = DATA) -> byt
     Raises:
         CmsBroken: `place` is ``digest``, ``certificate_binding``, ``signature_value`` or ``format``.
     """
-    if whole(signed.attributes[CONTENT_TYPE]).expect(OID).body.hex() != content_type:
+    if signed.content_type != content_type:
         raise CmsBroken("content type", place="format")
-    if signed.message_digest != digest:
-        raise CmsBroken("message digest", place="digest")
-    if signed.hash != signed.digest and signed.scheme != "ed25519":
+    if signed.signed:
+        if whole(signed.attributes[CONTENT_TYPE]).expect(OID).body.hex() != content_type:
+            raise CmsBroken("content type", place="format")
+        if signed.message_digest != digest:
+            raise CmsBroken("message digest", place="digest")
+    if signed.hash != signed.digest and not signed.scheme.startswith("ed"):
         raise CmsBroken("digest and signature use different hashes", place="format")
     der = signer_certificate(signed)
     if not _bound(signed, der):
         raise CmsBroken("signing-certificate names another certificate", place="certificate_binding")
-    _verify(signed, der)
+    _verify(signed, der, digest)
     return der
 
 
@@ -307,21 +357,27 @@ def _same_issuer(signed: SignedData, identity: Tlv) -> bool:
     return serial.integer() == signed.serial and len(general) == 1 and general[0].tag == 0xA4 and general[0].body == signed.issuer
 
 
-def _verify(signed: SignedData, der: bytes) -> None:
+def _verify(signed: SignedData, der: bytes, digest: bytes) -> None:
     try:
         key = x509.load_der_x509_certificate(der).public_key()
     except (ValueError, UnsupportedAlgorithm) as error:
         raise CmsBroken(f"certificate: {error}"[:120], place="certificate") from error
-    algorithm = HASHES[signed.hash]
     try:
+        if isinstance(key, ed25519.Ed25519PublicKey) and signed.scheme == "ed25519" and signed.signed:
+            return key.verify(signed.signature, signed.signed)
+        if isinstance(key, ed448.Ed448PublicKey) and signed.scheme == "ed448" and signed.signed:
+            return key.verify(signed.signature, signed.signed)
+        plain = HASHES.get(signed.hash)
+        if plain is None:
+            raise CmsBroken("hash", place="signature_value")
+        # Without signed attributes the content itself is signed, of which only the digest is at hand.
+        data, algorithm = (signed.signed, plain) if signed.signed else (digest, utils.Prehashed(plain))
         if isinstance(key, rsa.RSAPublicKey) and signed.scheme == "pkcs1v15":
-            key.verify(signed.signature, signed.signed, padding.PKCS1v15(), algorithm)
+            key.verify(signed.signature, data, padding.PKCS1v15(), algorithm)
         elif isinstance(key, rsa.RSAPublicKey) and signed.scheme == "pss":
-            key.verify(signed.signature, signed.signed, padding.PSS(mgf=padding.MGF1(algorithm), salt_length=signed.salt), algorithm)
+            key.verify(signed.signature, data, padding.PSS(mgf=padding.MGF1(plain), salt_length=signed.salt), algorithm)
         elif isinstance(key, ec.EllipticCurvePublicKey) and signed.scheme == "ecdsa":
-            key.verify(signed.signature, signed.signed, ec.ECDSA(algorithm))
-        elif isinstance(key, ed25519.Ed25519PublicKey) and signed.scheme == "ed25519":
-            key.verify(signed.signature, signed.signed)
+            key.verify(signed.signature, data, ec.ECDSA(algorithm))
         else:
             raise CmsBroken("key and algorithm do not fit", place="signature_value")
     except (InvalidSignature, UnsupportedAlgorithm, ValueError) as error:

@@ -1,43 +1,52 @@
-"""verify_pdf — kiểm tra chữ ký: what holds in one PDF, as findings.
+"""full_path — any PDF, by pyHanko's reader and difference analysis, with rules of our own on top.
 
-pyHanko's verdict is one of several: byte-level rules of our own come first
-(signing.md 7, rules 3 and 4), later changes may only be validation data or the
-filling of a signature field that was already there, and the path to an anchor
-is checked by `trust`. Whatever is raised means "cannot be verified".
+pyHanko's status and its AdES process must both hold, and so must our own check of the CMS
+value and the byte-level rules; strict syntax is tried first, lenient syntax is marked. Later
+changes may only be validation data or the filling of signature fields that were declared.
 """
 
 from __future__ import annotations
 
 import asyncio
-import binascii
-import hashlib
-import logging
-import time
-from datetime import UTC, datetime
-from functools import lru_cache
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import IO, Any
 
+from asn1crypto import cms
 from asn1crypto import x509 as asn1_x509
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.x509.oid import NameOID
 from pyhanko.pdf_utils import generic
-from pyhanko.pdf_utils.misc import PdfError, PdfStreamError
+from pyhanko.pdf_utils.misc import PdfError
 from pyhanko.pdf_utils.reader import PdfFileReader
+from pyhanko.sign.ades.report import AdESFailure, AdESIndeterminate
 from pyhanko.sign.diff_analysis import ModificationLevel
 from pyhanko.sign.fields import enumerate_sig_fields
-from pyhanko.sign.validation import async_validate_pdf_signature, async_validate_pdf_timestamp
+from pyhanko.sign.validation import async_validate_pdf_signature
+from pyhanko.sign.validation.ades import ades_basic_validation
 from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
+from pyhanko.sign.validation.policy_decl import RevinfoOnlineFetchingRule, RevocationInfoGatheringSpec, SignatureValidationSpec
+from pyhanko.sign.validation.settings import KeyUsageConstraints
 from pyhanko_certvalidator import ValidationContext
+from pyhanko_certvalidator.context import CertValidationPolicySpec
+from pyhanko_certvalidator.ltv.types import ValidationTimingInfo
+from pyhanko_certvalidator.policy_decl import CertRevTrustPolicy, RevocationCheckingPolicy, RevocationCheckingRule
+from pyhanko_certvalidator.registry import SimpleTrustManager
 
-from signing.report import Indication, PdfFindings, Reason, Role, SignatureFinding
+from signing.der import size_of
+from signing.errors import NotDer
+from signing.reasons import reason
+from signing.report import Check, Indication, Reason, Role, SignatureFinding, State
+from signing.signed_data import SignedData, read_signed_data
 from signing.trust import Trust
-from signing.verify_pdf.byte_rules import TamperSigns, check_end, check_range, count_ranges, filled_fields
+from signing.verify_pdf import speedups
+from signing.verify_pdf.byte_rules import TamperSigns, check_end, check_range, count_ranges
+from signing.verify_pdf.history import added_fields, changes_between, resolved, touched_form_fields
+from signing.verify_pdf.reading import TIMESTAMP, Material, Signature
+from signing.verify_pdf.stamps import best_time_of
 
-LONGEST_HEX = 8 * 1024 * 1024
+assert speedups.APPLIED
 MOST_SIGNATURES = 64
-_SHA256 = hashes.SHA256()
+MOST_REVISIONS = 256
 _LEVELS = {
     ModificationLevel.NONE: "none",
     ModificationLevel.LTA_UPDATES: "lta_updates",
@@ -45,276 +54,274 @@ _LEVELS = {
     ModificationLevel.ANNOTATIONS: "annotations",
     ModificationLevel.OTHER: "other",
 }
-_CHANGED = Reason("pdf.tampered.changed", "Văn bản đã bị thay đổi sau khi ký.", "The document was changed after it was signed.")
-_BROKEN = Reason("signature.broken", "Chữ ký số không khớp với nội dung.", "The digital signature does not match the content.")
-_UNTRUSTED = Reason("signature.untrusted", "Chứng thư không dẫn tới gốc tin cậy.", "The certificate has no path to a trusted root.")
-_REVOKED = Reason("signature.revoked", "Chứng thư đã bị thu hồi.", "The certificate was revoked.")
-_EXPIRED = Reason("signature.expired", "Chứng thư không còn hiệu lực tại thời điểm kiểm tra.", "The certificate is outside its validity.")
-_DEGRADED = Reason("pdf.degraded", "Cú pháp PDF không chuẩn; kết quả kém chắc chắn hơn.", "The PDF syntax is not regular; the result is less certain.")
+_USAGE = KeyUsageConstraints(key_usage={"digital_signature", "non_repudiation"}, match_all_key_usages=False)
+_NO_REVOCATION = RevocationCheckingPolicy(RevocationCheckingRule.NO_CHECK, RevocationCheckingRule.NO_CHECK)
+_NO_FETCHING = RevocationInfoGatheringSpec(online_fetching_rule=RevinfoOnlineFetchingRule.LOCAL_ONLY)
+# What pyHanko says about the path and its times is judged by `trust`, with revocation data it does not see here.
+_PATH_MATTERS = {
+    "NO_CERTIFICATE_CHAIN_FOUND",
+    "CERTIFICATE_CHAIN_GENERAL_FAILURE",
+    "CHAIN_CONSTRAINTS_FAILURE",
+    "NO_SIGNING_CERTIFICATE_FOUND",
+    "OUT_OF_BOUNDS_NO_POE",
+    "OUT_OF_BOUNDS_NOT_REVOKED",
+    "EXPIRED",
+    "NOT_YET_VALID",
+    "TRY_LATER",
+    "NO_POE",
+}
 
 
-def _bulk_hex(stream: Any) -> Any:
-    """Reads a hex string in blocks; pyHanko's own makes one Python call per digit (signing.md T11)."""
-    stream.read(1)
-    start, parts, size = stream.tell(), [], 0
-    block_size = 512
-    while True:
-        block = stream.read(block_size)
-        if not block:
-            raise PdfStreamError("Unexpected end of hex string")
-        end = block.find(b">")
-        part = block if end < 0 else block[:end]
-        parts.append(part)
-        size += len(part)
-        if size > LONGEST_HEX:
-            raise PdfStreamError("Hex string too long")
-        if end >= 0:
-            stream.seek(start + size + 1)
-            break
-        block_size = 65536
-    digits = b"".join(parts).translate(None, b" \t\r\n\x0c\x00")
-    try:
-        return generic.pdf_string(binascii.unhexlify(digits + (b"0" if len(digits) % 2 else b"")))
-    except binascii.Error as error:
-        raise PdfStreamError("Unexpected token in hex string") from error
+@dataclass(slots=True)
+class FullReading:
+    """What the full path read; `odd` are signatures of which no more than a finding could be made."""
+
+    revisions: int
+    signatures: list[Signature] = field(default_factory=list)
+    odd: list[SignatureFinding] = field(default_factory=list)
+    material: Material = field(default_factory=Material)
+    reasons: list[Reason] = field(default_factory=list)
+    syntax: list[str] = field(default_factory=list)
+    empty_fields: tuple[str, ...] = ()
 
 
-_slow_name_equality = asn1_x509.Name.__eq__
+class Encrypted(PdfError):
+    """The file is encrypted."""
+
+    def __init__(self) -> None:
+        super().__init__("encrypted")
 
 
-def _name_equality(self: Any, other: Any) -> bool:
-    """Equal bytes are equal names; RFC 4518 preparation only where bytes differ."""
-    if isinstance(other, asn1_x509.Name) and self.dump() == other.dump():
-        return True
-    return bool(_slow_name_equality(self, other))
+def read_fully(file: IO[bytes], trust: Trust, at: datetime, *, strict: bool) -> FullReading:
+    """Every signature of the file, judged by pyHanko at the best proven time.
 
-
-_slow_preparation = asn1_x509.NameTypeAndValue._ldap_string_prep
-
-
-@lru_cache(maxsize=4096)
-def _prepared(text: str) -> str:
-    """RFC 4518 preparation of a name's text; the same few names come again and again."""
-    prepared: str = _slow_preparation(None, text)
-    return prepared
-
-
-# What pyHanko has to say comes back as findings; it should not also write to the terminal.
-logging.getLogger("pyhanko").addHandler(logging.NullHandler())
-logging.getLogger("pyhanko_certvalidator").addHandler(logging.NullHandler())
-setattr(generic, "read_hex_string_from_stream", _bulk_hex)  # noqa: B010
-setattr(asn1_x509.NameTypeAndValue, "_ldap_string_prep", lambda _self, text: _prepared(text))  # noqa: B010
-setattr(asn1_x509.Name, "__eq__", _name_equality)  # noqa: B010
-
-
-def verify_pdf(path: Path, trust: Trust, *, at: datetime) -> PdfFindings:
-    """Report: everything found about the signatures of `path`, judged at the moment `at`.
-
-    Never raises; whatever went wrong is in `error`.
+    Raises:
+        PdfError and whatever a hostile file makes the reader raise.
     """
-    started = time.process_time()
-    sha256, size = "", 0
-    try:
-        with path.open("rb") as file:
-            sha256, size = hashlib.file_digest(file, "sha256").hexdigest(), file.tell()
-            try:
-                findings = _findings(file, trust, at, strict=True)
-            except (PdfError, ValueError, KeyError):
-                findings = _findings(file, trust, at, strict=False)
-        signatures, revisions, reasons, degraded = findings
-        error = ""
-    except Exception as problem:  # anything raised is "cannot be verified"
-        signatures, revisions, reasons, degraded = (), 0, (_unreadable(problem),), False
-        error = f"{type(problem).__name__}: {problem}"[:300]
-    elapsed = (time.process_time() - started) * 1000
-    return PdfFindings(sha256, size, signatures, revisions, degraded, reasons, error, elapsed)
-
-
-def _unreadable(problem: Exception) -> Reason:
-    return Reason(
-        "pdf.cannot_verify",
-        "Không kiểm tra được chữ ký của tệp này.",
-        "The signatures of this file cannot be verified.",
-        type(problem).__name__,
-    )
-
-
-def _findings(file: IO[bytes], trust: Trust, at: datetime, *, strict: bool) -> tuple[tuple[SignatureFinding, ...], int, tuple[Reason, ...], bool]:
     signs = TamperSigns()
     check_end(file, signs)
     reader = PdfFileReader(file, strict=strict)
     if reader.encrypted:
-        raise PdfError("encrypted")
-    revisions = reader.xrefs.total_revisions
+        raise Encrypted
+    found = FullReading(reader.xrefs.total_revisions)
+    if reader.xrefs.hybrid_xrefs_present:
+        found.syntax.append("hybrid_xref")
+        if strict:
+            raise PdfError("hybrid cross-references")
+    fields = [(str(name), value, ref) for name, value, ref in enumerate_sig_fields(reader)]
     embedded = list(reader.embedded_signatures)
-    ranges = count_ranges(file)
-    if len(embedded) > MOST_SIGNATURES or revisions > 4 * MOST_SIGNATURES:
+    if len(embedded) > MOST_SIGNATURES or found.revisions > MOST_REVISIONS:
         raise PdfError("too many signatures or revisions")
-    filled = filled_fields(reader)
-    if len(embedded) != len(filled) or ranges != len(embedded):
-        if not embedded and not filled and not ranges:
-            return (), revisions, (_DEGRADED,) if not strict else (), not strict
-        signs.add("signature count differs from the signature dictionaries in the file")
-    signatures = []
-    for embedded_signature in embedded:
-        check_range(file, reader, embedded_signature, signs)
-        signatures.append(_signature(embedded_signature, trust, at, revisions))
-    reasons = [Reason("pdf.tampered.bytes", _CHANGED.vi, _CHANGED.en, sign) for sign in signs.found] if embedded else []
-    if signs.found and not embedded:
+    found.empty_fields = tuple(name for name, value, _ in fields if value is None)
+    filled = [(name, value) for name, value, _ in fields if value is not None]
+    _check_counts(file, found, filled, embedded, signs)
+    found.material = _material(reader)
+    pairs = [(e, s) for e in embedded if (s := _read_one(file, reader, e, found, signs)) is not None]
+    for one, signature in pairs:
+        if not _ask(one, signature, trust, best_time_of(signature, [s for _, s in pairs], found.material, trust, at), found):
+            continue
+        found.signatures.append(signature)
+    if signs.found and not embedded and not found.odd:
         raise PdfError("; ".join(signs.found))
-    if not strict:
-        reasons.append(_DEGRADED)
-    return tuple(signatures), revisions, tuple(reasons), not strict
+    found.reasons += [reason("pdf.tampered.bytes", sign) for sign in signs.found]
+    return found
 
 
-def _context(trust: Trust, at: datetime) -> ValidationContext:
-    return ValidationContext(
-        trust_roots=[asn1_x509.Certificate.load(der) for der in trust.anchors],
-        other_certs=[asn1_x509.Certificate.load(der) for der in trust.intermediates],
+def _check_counts(file: IO[bytes], found: FullReading, filled: Sequence[tuple[str, Any]], embedded: Sequence[Any], signs: TamperSigns) -> None:
+    """pyHanko skips what it does not know; nothing may be skipped (signing.md T15)."""
+    known = {str(e.field_name) for e in embedded}
+    names = [name for name, _ in filled]
+    for name, value in filled:
+        if name not in known:
+            held = resolved(value)
+            subfilter = str(held.get("/SubFilter", "")) if isinstance(held, dict) else ""
+            found.syntax.append("unsupported_subfilter")
+            found.odd.append(_odd(name, found.revisions, "signature.unsupported", subfilter))
+    if len(set(names)) != len(names):
+        found.syntax.append("duplicate_fields")
+        signs.add("two fields have one name")
+    references = [getattr(e.sig_object, "container_ref", None) for e in embedded]
+    if len(references) != len({(r.idnum, r.generation) for r in references if isinstance(r, generic.Reference)}):
+        found.syntax.append("shared_signature")
+        signs.add("fields share a signature object")
+    ranges = count_ranges(file)
+    if ranges != len(filled) and (filled or ranges):
+        signs.add("signature count differs from the signature dictionaries in the file")
+
+
+def _odd(name: str, revisions: int, code: str, detail: str = "", *, role: Role = Role.UNKNOWN) -> SignatureFinding:
+    return SignatureFinding(
+        field=name,
+        role=role,
+        revisions=revisions,
+        indication=Indication.INDETERMINATE,
+        sub_indication="FORMAT_FAILURE",
+        reasons=(reason(code, name, detail),),
+        checks=(Check("format", State.INDETERMINATE, code, detail, "FORMAT_FAILURE"),),
+    )
+
+
+def _read_one(file: IO[bytes], reader: Any, embedded: EmbeddedPdfSignature, found: FullReading, signs: TamperSigns) -> Signature | None:
+    """One signature; whatever it raises is its own finding, not the end of the others'."""
+    name = str(embedded.field_name)
+    try:
+        check_range(file, reader, embedded, signs)
+        return _signature(reader, embedded, found)
+    except NotDer as error:
+        found.odd.append(_odd(name, found.revisions, "signature.malformed", error.detail))
+    except (MemoryError, RecursionError):
+        raise
+    except Exception as problem:  # anything raised is "cannot be verified"
+        found.odd.append(_odd(name, found.revisions, "signature.malformed", type(problem).__name__))
+    return None
+
+
+def _ask(embedded: EmbeddedPdfSignature, signature: Signature, trust: Trust, moment: datetime, found: FullReading) -> bool:
+    """Ask pyHanko for its opinions; False when it raised, and the finding says so."""
+    try:
+        _opinions(embedded, signature, trust, moment)
+    except (MemoryError, RecursionError):
+        raise
+    except Exception as problem:  # anything raised is "cannot be verified"
+        code = "signature.certificate_unreadable" if "math domain" in str(problem) else "signature.malformed"
+        found.odd.append(_odd(signature.field, found.revisions, code, type(problem).__name__))
+        return False
+    return True
+
+
+def _signature(reader: Any, embedded: EmbeddedPdfSignature, found: FullReading) -> Signature | None:
+    dictionary, name = embedded.sig_object, str(embedded.field_name)
+    subfilter = str(dictionary.get("/SubFilter", ""))[1:]
+    is_timestamp = str(dictionary.get("/Type", "/Sig")) == "/DocTimeStamp"
+    if subfilter == TIMESTAMP and not is_timestamp:
+        found.syntax.append("timestamp_typed_sig")
+        found.odd.append(_odd(name, found.revisions, "signature.timestamp_type", role=Role.TIMESTAMP))
+        return None
+    signed, regular = _signed_data(embedded)
+    if not regular:
+        found.syntax.append("not_der")
+    embedded.compute_integrity_info()  # type: ignore[no-untyped-call]
+    computed = embedded.compute_digest()
+    changes_after, lawful, checks = _later(reader, embedded)
+    revision = embedded.signed_revision + 1
+    return Signature(
+        field=name,
+        subfilter=subfilter,
+        is_timestamp=is_timestamp,
+        revision=revision,
+        revisions=found.revisions,
+        byte_range=tuple(int(v) for v in dictionary["/ByteRange"]),
+        covers_whole_file=revision == found.revisions,
+        signed=signed,
+        digest=computed,
+        claimed_time=embedded.self_reported_timestamp,
+        changes=changes_between(reader, revision, lawful=lawful),
+        changes_after=changes_after,
+        checks=[Check("byte_range", State.PASSED), *checks],
+    )
+
+
+def _signed_data(embedded: EmbeddedPdfSignature) -> tuple[SignedData, bool]:
+    """The CMS value, read strictly; what is BER is encoded anew first, and said so."""
+    contents = bytes(embedded.pkcs7_content)
+    try:
+        return read_signed_data(contents[: size_of(contents)]), True
+    except NotDer:
+        return read_signed_data(cms.ContentInfo.load(contents).dump(force=True)), False
+
+
+def _later(reader: Any, embedded: EmbeddedPdfSignature) -> tuple[str, bool, list[Check]]:
+    """Kind of the later changes, whether they are lawful, and the checks that say so."""
+    result = embedded.diff_result
+    level = getattr(result, "modification_level", ModificationLevel.OTHER)
+    name = _LEVELS.get(level, "unknown")
+    checks: list[Check] = []
+    if name == "none":
+        return name, True, [Check("docmdp", State.PASSED)]
+    undeclared = added_fields(reader, embedded.signed_revision)
+    if undeclared:
+        checks.append(Check("later_changes", State.FAILED, "signature.undeclared_field", ", ".join(undeclared)[:100], "FORMAT_FAILURE"))
+    touched = touched_form_fields(reader, embedded.signed_revision)
+    if touched:
+        checks.append(Check("later_changes", State.FAILED, "pdf.tampered.changed", ", ".join(touched)[:100], "FORMAT_FAILURE"))
+    lawful = name in ("lta_updates", "form_filling") and not checks
+    docmdp = _strictest(reader)
+    if docmdp == 1 and name == "form_filling" or not _docmdp_ok(embedded, level):
+        checks.append(Check("docmdp", State.FAILED, "signature.docmdp", f"P={docmdp}", "FORMAT_FAILURE"))
+        lawful = False
+    return name, lawful, checks
+
+
+def _strictest(reader: Any) -> int:
+    """The strictest certification of all signatures; 0 when there is none."""
+    levels = [e.docmdp_level.value for e in reader.embedded_signatures if e.docmdp_level is not None]
+    return min(levels, default=0)
+
+
+def _docmdp_ok(embedded: EmbeddedPdfSignature, level: ModificationLevel) -> bool:
+    permitted = embedded.docmdp_level
+    return permitted is None or level <= ModificationLevel(permitted.value + 1)
+
+
+def _opinions(embedded: EmbeddedPdfSignature, signature: Signature, trust: Trust, moment: datetime) -> None:
+    """pyHanko's two opinions on one signature as checks."""
+    if signature.is_timestamp:
+        return
+    status = asyncio.run(_status(embedded, trust, moment))
+    intact = bool(status.intact and status.valid)
+    signature.opinion = intact
+    problem = _problem_of(status.trust_problem_indic)
+    if not status.seed_value_ok or not status.docmdp_ok:
+        signature.checks.append(Check("status", State.FAILED, "signature.docmdp", "", "FORMAT_FAILURE"))
+    elif problem and problem not in _PATH_MATTERS:
+        signature.checks.append(_doubt("status", problem))
+    ades = asyncio.run(_ades(embedded, trust, moment))
+    if isinstance(ades, AdESFailure) and intact:
+        signature.checks.append(Check("ades", State.FAILED, "signature.ades", ades.name, ades.name))
+    elif isinstance(ades, AdESIndeterminate) and ades.name not in _PATH_MATTERS:
+        signature.checks.append(_doubt("ades", ades.name))
+
+
+def _doubt(code: str, problem: str) -> Check:
+    why = "signature.weak_algorithm" if problem.startswith("CRYPTO_CONSTRAINTS") else "signature.ades"
+    return Check(code, State.INDETERMINATE, why, problem, problem)
+
+
+def _problem_of(indication: Any) -> str:
+    return str(indication.name) if indication is not None else ""
+
+
+async def _status(embedded: EmbeddedPdfSignature, trust: Trust, moment: datetime) -> Any:
+    context = ValidationContext(
+        trust_roots=_certificates(trust.anchors),
+        other_certs=_certificates(trust.intermediates),
         allow_fetching=False,
         revocation_mode="soft-fail",
-        moment=at,
+        moment=moment,
     )
+    return await async_validate_pdf_signature(embedded, context, ts_validation_context=context, key_usage_settings=_USAGE)
 
 
-def _signature(embedded: EmbeddedPdfSignature, trust: Trust, at: datetime, revisions: int) -> SignatureFinding:
-    if embedded.sig_object.get("/Type") == "/DocTimeStamp":
-        return _document_timestamp(embedded, trust, at, revisions)
-    context = _context(trust, at)
-    status = asyncio.run(async_validate_pdf_signature(embedded, context, ts_validation_context=context))
-    certificate = x509.load_der_x509_certificate(embedded.signer_cert.dump())
-    best, source = _best_time(status, at)
-    others = [x509.load_der_x509_certificate(c.dump()) for c in embedded.other_embedded_certs]
-    path = trust.path(certificate, others, at=best)
-    changes, allowed = _changes(embedded, status)
-    intact = bool(status.intact and status.valid)
-    problem, reasons = _problem(intact, allowed, path.problem)
-    indication = Indication.FAILED if problem in ("HASH_FAILURE", "FORMAT_FAILURE", "REVOKED") else Indication.INDETERMINATE
-    if not problem:
-        indication = Indication.PASSED
-        if not status.docmdp_ok or not status.seed_value_ok or not _timestamps_hold(status):
-            indication, problem, reasons = Indication.FAILED, "SIG_CONSTRAINTS_FAILURE", (_CHANGED,)
-    algorithm = embedded.signer_info["signature_algorithm"]
-    return SignatureFinding(
-        field=str(embedded.field_name),
-        role=role_of(certificate, trust),
-        signer=_text(certificate, NameOID.COMMON_NAME),
-        organisation=_text(certificate, NameOID.ORGANIZATION_NAME),
-        certificate_sha256=hashlib.sha256(embedded.signer_cert.dump()).hexdigest(),
-        serial=f"{certificate.serial_number:x}",
-        issuer=certificate.issuer.rfc4514_string(),
-        anchor=path.anchor,
-        algorithm=f"{algorithm.signature_algo}-{status.md_algorithm}",
-        level=_level(embedded, status),
-        claimed_time=_utc(status.signer_reported_dt),
-        best_time=best,
-        best_time_source=source,
-        revocation=path.revocation.state,
-        revocation_source=path.revocation.source,
-        revision=embedded.signed_revision + 1,
-        revisions=revisions,
-        changes_after=changes,
-        intact=intact,
-        trusted=not path.problem,
-        indication=indication,
-        sub_indication=problem,
-        reasons=tuple(Reason(r.code, r.vi, r.en, str(embedded.field_name)) for r in reasons),
-    )
+async def _ades(embedded: EmbeddedPdfSignature, trust: Trust, moment: datetime) -> Any:
+    """EN 319 102-1 5.3 at the best proven time; time-stamps and archives are our own matter."""
+    policy = CertValidationPolicySpec(SimpleTrustManager.build(trust_roots=_certificates(trust.anchors)), CertRevTrustPolicy(_NO_REVOCATION))
+    specification = SignatureValidationSpec(policy, revinfo_gathering_policy=_NO_FETCHING, key_usage_settings=_USAGE)
+    timing = ValidationTimingInfo(moment, moment, point_in_time_validation=True)
+    result = await ades_basic_validation(embedded.signed_data, specification, timing_info=timing, raw_digest=embedded.compute_digest())
+    return result.ades_subindic
 
 
-def _problem(intact: bool, allowed: bool, path: str) -> tuple[str, tuple[Reason, ...]]:
-    if not intact:
-        return "HASH_FAILURE", (_BROKEN,)
-    if not allowed:
-        return "FORMAT_FAILURE", (_CHANGED,)
-    if path == "REVOKED":
-        return path, (_REVOKED,)
-    if path == "NO_CERTIFICATE_CHAIN_FOUND":
-        return path, (_UNTRUSTED,)
-    return (path, (_EXPIRED,)) if path else ("", ())
+def _certificates(ders: Sequence[bytes]) -> list[Any]:
+    return [asn1_x509.Certificate.load(der) for der in ders]
 
 
-def _changes(embedded: EmbeddedPdfSignature, status: Any) -> tuple[str, bool]:
-    """Kind of later changes, and whether they are lawful: validation data, or the
-    filling of a signature field that the signed revision already had (T5, A6, A10)."""
-    level = status.modification_level
-    name = _LEVELS.get(level, "unknown")
-    if name in ("none", "lta_updates"):
-        return name, True
-    if name != "form_filling":
-        return name, False
-    declared = {n for n, _, _ in _signature_fields(embedded)}
-    changed = set(getattr(embedded.diff_result, "changed_form_fields", {"?"}))
-    return name, changed <= declared
+def _material(reader: Any) -> Material:
+    """Certificates and revocation data of the document's security store."""
+    store = resolved(reader.root.get("/DSS"))
+    if not isinstance(store, generic.DictionaryObject):
+        return Material()
+    return Material(*(_streams(store.get(key)) for key in ("/Certs", "/CRLs", "/OCSPs")))
 
 
-def _signature_fields(embedded: EmbeddedPdfSignature) -> Any:
-
-    return enumerate_sig_fields(embedded.reader.get_historical_resolver(embedded.signed_revision))
-
-
-def _document_timestamp(embedded: EmbeddedPdfSignature, trust: Trust, at: datetime, revisions: int) -> SignatureFinding:
-    status = asyncio.run(async_validate_pdf_timestamp(embedded, _context(trust, at)))
-    changes, allowed = _changes(embedded, status)
-    good = bool(status.intact and status.valid and status.trusted and allowed)
-    return SignatureFinding(
-        field=str(embedded.field_name),
-        role=Role.TIMESTAMP,
-        signer=_asn1_name(embedded),
-        best_time=_utc(status.timestamp),
-        best_time_source="timestamp",
-        revocation="good" if good else "unknown",
-        revision=embedded.signed_revision + 1,
-        revisions=revisions,
-        changes_after=changes,
-        intact=bool(status.intact and status.valid),
-        trusted=bool(status.trusted),
-        indication=Indication.PASSED if good else Indication.FAILED if not (status.intact and status.valid and allowed) else Indication.INDETERMINATE,
-        sub_indication="" if good else "SIG_CONSTRAINTS_FAILURE",
-    )
-
-
-def _asn1_name(embedded: EmbeddedPdfSignature) -> str:
-    return str(embedded.signer_cert.subject.human_friendly)
-
-
-def _best_time(status: Any, at: datetime) -> tuple[datetime, str]:
-    validity = status.timestamp_validity
-    if validity is not None and validity.intact and validity.valid and validity.trusted:
-        return validity.timestamp.astimezone(UTC), "timestamp"
-    return at, "judged_at"
-
-
-def _timestamps_hold(status: Any) -> bool:
-    validity = status.timestamp_validity
-    return validity is None or bool(validity.intact and validity.valid)
-
-
-def _level(embedded: EmbeddedPdfSignature, status: Any) -> str:
-    if "/DSS" in embedded.reader.root:
-        return "B-LT"
-    return "B-T" if status.timestamp_validity is not None else "B-B"
-
-
-def _utc(moment: datetime | None) -> datetime | None:
-    return moment.astimezone(UTC) if moment is not None and moment.tzinfo is not None else None
-
-
-def role_of(certificate: x509.Certificate, trust: Trust) -> Role:
-    """Whose certificate: known to be an agency's, marked as an organisation's, or a natural person's."""
-    subject = certificate.subject
-    if certificate.fingerprint(_SHA256).hex() in trust.agency_certificates or subject.get_attributes_for_oid(NameOID.ORGANIZATION_IDENTIFIER):
-        return Role.AGENCY
-    if subject.get_attributes_for_oid(NameOID.GIVEN_NAME) or subject.get_attributes_for_oid(NameOID.SURNAME):
-        return Role.PERSON
-    for attribute in subject.get_attributes_for_oid(NameOID.USER_ID):
-        if str(attribute.value).upper().startswith(("CCCD", "CMND", "HC:")):
-            return Role.PERSON
-        if str(attribute.value).upper().startswith("MST"):
-            return Role.AGENCY
-    return Role.UNKNOWN
-
-
-def _text(certificate: x509.Certificate, oid: x509.ObjectIdentifier) -> str:
-    found = certificate.subject.get_attributes_for_oid(oid)
-    return str(found[0].value) if found else ""
+def _streams(item: Any) -> tuple[bytes, ...]:
+    return tuple(bytes(resolved(part).data) for part in resolved(item) or ())

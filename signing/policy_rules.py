@@ -1,0 +1,71 @@
+"""policy_rules — chính sách: the named policies as data, from `schemas/policies` or a file of one's own."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from signing.errors import PolicyUnusable
+
+POLICIES = ("nd30", "tt15-2025", "legacy-accept", "crypto-only")
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a verdict demands.
+
+    `two_signatures`: the person's, then the agency's. `attachment_mark`: an attachment shows the
+    document's number. `chain`, `revocation`: a path to an anchor, and its status, must be known.
+    `kinds`: certificate kinds wanted ("" in none means any); another is a warning (CRY-13).
+    `schemes` are allowed, `tolerated` allowed with a warning; sizes in bits.
+    """
+
+    id: str
+    title_vi: str
+    title_en: str
+    two_signatures: bool
+    attachment_mark: bool
+    chain: bool
+    revocation: bool
+    kinds: tuple[str, ...]
+    schemes: tuple[str, ...]
+    tolerated: tuple[str, ...]
+    digests: tuple[str, ...]
+    rsa_bits: int
+    ec_bits: int
+
+
+@lru_cache(maxsize=64)
+def policy(name: str) -> Policy:
+    """A policy by its name, or by the path of a TOML file.
+
+    Raises:
+        PolicyUnusable: unknown name, or a file that is no policy.
+    """
+    try:
+        if name in POLICIES:
+            text = (files("schemas") / "policies" / f"{name}.toml").read_text(encoding="utf-8")
+        elif name.endswith(".toml"):
+            text = Path(name).read_text(encoding="utf-8")
+        else:
+            raise PolicyUnusable(name, place="policy")
+        return _policy(tomllib.loads(text))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise PolicyUnusable(f"{name}: {error}"[:200], place="policy") from error
+
+
+def _policy(data: dict[str, Any]) -> Policy:
+    flat = {**{k: v for k, v in data.items() if k != "algorithms"}, **data["algorithms"]}
+    wanted = {f.name: f.type for f in fields(Policy)}
+    if set(flat) != set(wanted):
+        raise ValueError(f"keys {sorted(set(flat) ^ set(wanted))}")
+    for name, kind in wanted.items():
+        good = {"str": str, "bool": bool, "int": int}.get(str(kind), list)
+        if type(flat[name]) is not good:
+            raise TypeError(f"{name} must be {good.__name__}")
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in flat.items()}
+    return Policy(**values)

@@ -1,0 +1,169 @@
+"""history — what each revision changed, as pyHanko's reader resolves it. For people, and for rules it lacks.
+
+pyHanko grades an added signature field as no change and names form fields as changed that are
+not; the two functions here look at the objects themselves.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyhanko.pdf_utils import generic
+from pyhanko.pdf_utils.misc import PdfError
+from pyhanko.sign.fields import enumerate_sig_fields
+
+from signing.report import Change
+
+_KINDS = {
+    "/Page": "page",
+    "/Pages": "page",
+    "/Annot": "annotation",
+    "/Sig": "signature",
+    "/DocTimeStamp": "timestamp",
+    "/Catalog": "catalog",
+    "/DSS": "validation_data",
+    "/Metadata": "metadata",
+}
+_HARMLESS = {"signature", "timestamp", "validation_data", "metadata"}
+_PLUMBING = {"/XRef", "/ObjStm"}
+MOST = 200
+DEEPEST = 12
+
+
+def changes_between(reader: Any, revision: int, *, lawful: bool) -> tuple[Change, ...]:
+    """Changes made after `revision` (from 1), at most `MOST`. `lawful`: what the difference analysis concluded."""
+    found: list[Change] = []
+    for index in range(revision, reader.xrefs.total_revisions):
+        for kind, what in describe_revision(reader, index):
+            found.append(Change(kind, what, index + 1, lawful or kind in _HARMLESS))
+            if len(found) >= MOST:
+                return tuple(found)
+    if not lawful and found and all(c.lawful for c in found):
+        found.append(Change("object", "?", reader.xrefs.total_revisions, lawful=False))
+    return tuple(found)
+
+
+def describe_revision(reader: Any, index: int) -> list[tuple[str, str]]:
+    """(kind, what) of each object that revision `index` (from 0) wrote."""
+    resolver = reader.get_historical_resolver(index)
+    found: list[tuple[str, str]] = []
+    for reference in sorted(reader.xrefs.explicit_refs_in_revision(index), key=lambda r: (r.idnum, r.generation)):
+        try:
+            value = resolver(reference)
+        except (PdfError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            found.append(("object", f"{reference.idnum} {reference.generation}"))
+            continue
+        kind = _kind(value)
+        if kind:
+            found.append((kind, _what(value, reference)))
+    return found
+
+
+def _kind(value: Any) -> str:
+    if not isinstance(value, generic.DictionaryObject):
+        return "object"
+    declared = str(value.get("/Type", "")) if not isinstance(value.get("/Type", ""), generic.IndirectObject) else ""
+    if declared in _PLUMBING:
+        return ""
+    if "/FT" in value or ("/T" in value and "/Subtype" in value):
+        return "signature" if str(value.get("/FT", "")) == "/Sig" else "form"
+    if "/ByteRange" in value:
+        return "timestamp" if declared == "/DocTimeStamp" else "signature"
+    return _KINDS.get(declared, "object")
+
+
+def _what(value: Any, reference: Any) -> str:
+    name = value.get("/T") if isinstance(value, generic.DictionaryObject) else None
+    return str(name) if isinstance(name, str) else f"{reference.idnum} {reference.generation}"
+
+
+def added_fields(reader: Any, revision: int) -> list[str]:
+    """Names of fields of the last revision that revision `revision` (from 0) did not have, document time-stamps excepted.
+
+    A time-stamp's own field must show nothing: an empty rectangle, no appearance.
+    """
+    before = set(_names(reader.get_historical_resolver(revision)))
+    found = []
+    for name, value in _named(reader):
+        if name in before:
+            continue
+        content = resolved(value.get("/V"))
+        if isinstance(content, generic.DictionaryObject) and content.get("/Type") == "/DocTimeStamp" and not _visible(value):
+            continue
+        found.append(name)
+    return found
+
+
+def _visible(value: Any) -> bool:
+    box = resolved(value.get("/Rect"))
+    empty = box is None or (len(box) == 4 and box[0] == box[2] and box[1] == box[3])
+    return not empty or "/AP" in value
+
+
+def touched_form_fields(reader: Any, revision: int) -> list[str]:
+    """Names of fields that are no signature fields and were written again after `revision` (from 0)."""
+    rewritten: set[tuple[int, int]] = set()
+    for index in range(revision + 1, reader.xrefs.total_revisions):
+        rewritten |= {(r.idnum, r.generation) for r in reader.xrefs.explicit_refs_in_revision(index)}
+    signatures = {str(name) for name, _, _ in enumerate_sig_fields(reader)}
+    resolver = reader.get_historical_resolver(revision)
+    found = []
+    for name, value in _named(resolver):
+        if name not in signatures and _depends(value, rewritten, 0, set()):
+            found.append(name)
+    return found
+
+
+def resolved(item: Any) -> Any:
+    """The object itself, or what an indirect one refers to."""
+    return item.get_object() if isinstance(item, generic.PdfObject) else item  # type: ignore[no-untyped-call]
+
+
+def _depends(value: Any, rewritten: set[tuple[int, int]], depth: int, seen: set[tuple[int, int]]) -> bool:
+    """Does anything below the field, but not its page or parent, stand in `rewritten`?"""
+    if depth > DEEPEST:
+        return True
+    if isinstance(value, generic.DictionaryObject):
+        own = getattr(value, "container_ref", None)
+        if isinstance(own, generic.Reference) and (own.idnum, own.generation) in rewritten:
+            return True
+        return any(_depends(value.raw_get(k), rewritten, depth + 1, seen) for k in value if k not in ("/P", "/Parent", "/Kids"))
+    if isinstance(value, generic.ArrayObject):
+        return any(_depends(value.raw_get(i), rewritten, depth + 1, seen) for i in range(len(value)))
+    if isinstance(value, generic.IndirectObject):
+        key = (value.idnum, value.generation)
+        if key in rewritten:
+            return True
+        if key in seen:
+            return False
+        seen.add(key)
+        return _depends(resolved(value), rewritten, depth + 1, seen)
+    return False
+
+
+def _names(handler: Any) -> list[str]:
+    return [name for name, _ in _named(handler)]
+
+
+def _named(handler: Any) -> list[tuple[str, Any]]:
+    """(full name, field dictionary) of every field that a form has; kids without a name are widgets."""
+    try:
+        form = resolved(handler.root["/AcroForm"])
+    except KeyError:
+        return []
+    if not isinstance(form, generic.DictionaryObject):
+        return []
+    waiting = [(item, "", 0) for item in resolved(form.get("/Fields")) or ()]
+    found: list[tuple[str, Any]] = []
+    while waiting:
+        item, prefix, depth = waiting.pop(0)
+        value = resolved(item)
+        if not isinstance(value, generic.DictionaryObject) or depth > DEEPEST or len(found) > 10_000:
+            raise PdfError("field tree")
+        title = value.get("/T")
+        name = f"{prefix}.{title}" if prefix and title is not None else prefix or str(title or "")
+        if title is not None:
+            found.append((name, value))
+        kids = resolved(value.get("/Kids")) or ()
+        waiting += [(kid, name, depth + 1) for kid in kids]
+    return found

@@ -1,0 +1,83 @@
+"""stamps — dấu thời gian: which time-stamps of a file hold, and the best time they prove for a signature."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
+from signing.errors import CmsBroken, NotDer, TimestampInvalid
+from signing.report import TimestampFact
+from signing.signed_data import SignedData, imprint_algorithm, signer_certificate
+from signing.timestamps import read_token
+from signing.trust import Trust
+from signing.verify_pdf.reading import Material, Signature, subject_text
+
+
+def best_time_of(signature: Signature, signatures: Sequence[Signature], material: Material, trust: Trust, at: datetime) -> datetime:
+    """The best proven time of one signature, `at` when nothing proves one (EN 319 102-1 5.5.4)."""
+    covering = covering_stamps(signature, document_stamps(signatures, material, trust))
+    return earliest([*own_stamps(signature.signed, material, trust, at), *covering], at)[0]
+
+
+def document_stamps(signatures: Sequence[Signature], material: Material, trust: Trust) -> dict[int, TimestampFact]:
+    """Document time-stamps by revision, newest first, so that a newer one vouches for an older one."""
+    found: dict[int, TimestampFact] = {}
+    later: datetime | None = None
+    for signature in sorted((s for s in signatures if s.is_timestamp), key=lambda s: -s.revision):
+        found[signature.revision] = stamp = _document_stamp(signature, material, trust, later)
+        later = stamp.time if stamp.holds else later
+    return found
+
+
+def covering_stamps(signature: Signature, stamps: dict[int, TimestampFact]) -> list[TimestampFact]:
+    return [stamp for revision, stamp in stamps.items() if revision > signature.revision]
+
+
+def _document_stamp(signature: Signature, material: Material, trust: Trust, later: datetime | None) -> TimestampFact:
+    algorithm = imprint_algorithm(signature.signed)
+    try:
+        token = read_token(
+            signature.signed.der,
+            {algorithm: signature.digest},
+            trust,
+            crls=material.crls,
+            ocsps=material.ocsps,
+            extra=material.certificates,
+            seen_at=later,
+        )
+    except (TimestampInvalid, ValueError) as error:
+        problem = error.detail if isinstance(error, TimestampInvalid) else str(error)
+        return TimestampFact("document", datetime.min.replace(tzinfo=UTC), _authority(signature.signed), holds=False, problem=problem)
+    lawful = all(c.lawful for c in signature.changes)
+    return TimestampFact("document", token.time.astimezone(UTC), token.authority, holds=lawful, problem="" if lawful else "later changes")
+
+
+def own_stamps(signed: SignedData, material: Material, trust: Trust, at: datetime) -> list[TimestampFact]:
+    """Time-stamps over the signature value."""
+    found = []
+    for token in signed.tokens:
+        try:
+            read = read_token(token, lambda name: hashlib.new(name, signed.signature).digest(), trust, crls=material.crls, ocsps=material.ocsps)
+            found.append(TimestampFact("signature", read.time.astimezone(UTC), read.authority, holds=True))
+        except TimestampInvalid as error:
+            found.append(TimestampFact("signature", at, "", holds=False, problem=error.detail))
+    return found
+
+
+def earliest(stamps: Sequence[TimestampFact], at: datetime) -> tuple[datetime, str]:
+    proven = [s for s in stamps if s.holds]
+    if not proven:
+        return at, "judged_at"
+    first = min(proven, key=lambda s: s.time)
+    return first.time, "timestamp" if first.kind == "signature" else "document_timestamp"
+
+
+def _authority(signed: SignedData) -> str:
+    try:
+        return subject_text(x509.load_der_x509_certificate(signer_certificate(signed)), NameOID.COMMON_NAME)
+    except (CmsBroken, NotDer, ValueError):
+        return ""
