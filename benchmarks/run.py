@@ -1,7 +1,7 @@
-"""Prints the numbers of this machine: one command, medians, machine and versions named.
+"""The whole hub on this machine: one command, medians, machine and versions named.
 
-Run by `make bench`. Peers: the bare RSA-2048 operation plus SHA-256 for signing,
-and the limits of the design for the rest.
+Run by `make bench`, against the limits of the design; what signing and
+verifying cost is in `benchmarks.signing`.
 """
 
 from __future__ import annotations
@@ -20,11 +20,10 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.files import REFERENCE, pdf_of
 from exchange.edxml.read import read_package
 from exchange.edxml.write import write_package
 from exchange.envelope import Header, Organ, Outgoing
@@ -33,7 +32,7 @@ from signing.seal import sign_seal, verify_seal
 from signing.sign_pdf import AGENCY_FIELD, PERSON_FIELD, sign_pdf
 from signing.trust import Trust
 from signing.verify_pdf import verify_pdf
-from tests.house import PULLER, SENDER, House, Pki, letter, make_house_pki
+from tests.house import PULLER, SENDER, House, Pki, make_house_pki
 from tests.journey.processes import HubProcess
 
 RUNS = 7
@@ -56,36 +55,10 @@ def cpu_ms(work: Callable[[], object], runs: int = RUNS) -> float:
     return statistics.median(times)
 
 
-def pdf_of(path: Path, size: int) -> Path:
-    """A PDF of about `size` bytes: the test letter with an embedded stream."""
-    data = letter(path).read_bytes()
-    filler = os.urandom(max(0, size - len(data)))
-    stream = b"6 0 obj\n<< /Length %d >>\nstream\n" % len(filler) + filler + b"\nendstream\nendobj\n"
-    at = data.index(b"xref\n")
-    body, number = data[:at] + stream, 7
-    offsets = [body.index(b"%d 0 obj" % n) for n in range(1, 6)] + [at]
-    table = b"xref\n0 %d\n0000000000 65535 f \n" % number + b"".join(b"%010d 00000 n \n" % o for o in offsets)
-    path.write_bytes(body + table + b"trailer\n<< /Size %d /Root 1 0 R /ID [<00> <00>] >>\nstartxref\n%d\n%%%%EOF\n" % (number, len(body)))
-    return path
-
-
-def signing(table: Table, pki: Pki, folder: Path) -> None:
-    trust, key = Trust.load(pki.folder / "trust"), pki.seal(SENDER)
-    raw = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    for label, size in (("50 KB", 50_000), ("20 MB", 20_000_000)):
-        source, target = pdf_of(folder / "s.pdf", size), folder / "t.pdf"
-        data = source.read_bytes()
-        floor = cpu_ms(lambda: (hashlib.sha256(data).digest(), raw.sign(b"x", padding.PKCS1v15(), hashes.SHA256())))
-        took = cpu_ms(lambda: sign_pdf(source, target, key, now=now(), role=Role.AGENCY, field=AGENCY_FIELD, kind="attachment"))
-        table.add_row(f"sign {label}, RSA-2048", f"{took:.1f} ms", f"{took / floor:.1f} × raw operation ({floor:.1f} ms)")
-        took = cpu_ms(lambda: verify_pdf(target, trust, at=now()))
-        table.add_row(f"verify {label}, one signature", f"{took:.1f} ms", "target 12 ms" if size < 1_000_000 else "")
-
-
 def stages(table: Table, pki: Pki, folder: Path) -> Path:
     """The reference document, and what each stage of accepting it costs."""
     trust = Trust.load(pki.folder / "trust")
-    draft, half, done = pdf_of(folder / "d.pdf", 100_000), folder / "h.pdf", folder / "reference.pdf"
+    draft, half, done = pdf_of(folder / "d.pdf", REFERENCE, 3), folder / "h.pdf", folder / "reference.pdf"
     sign_pdf(draft, half, pki.person(), now=now(), role=Role.PERSON, field=PERSON_FIELD)
     sign_pdf(half, done, pki.seal(SENDER), now=now(), role=Role.AGENCY, field=AGENCY_FIELD, trust=trust)
     house = House(pki, folder / "stage")
@@ -175,7 +148,6 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="vanthu-bench-"))
     try:
         pki = make_house_pki(folder / "pki")
-        signing(table, pki, folder)
         pdf = stages(table, pki, folder)
         hub = HubProcess(pki, folder / "hub")
         hub.start()

@@ -23,16 +23,16 @@ from signing.dev_pki import organisation_name, person_name
 from signing.dev_tsa import respond
 from signing.keys import SigningKey, open_key
 from signing.report import Role
-from signing.sign_pdf import AGENCY_FIELD, PERSON_FIELD, Profile, sign_pdf
+from signing.sign_pdf import Kind
 from signing.timestamps import http_timestamper
 from signing.trust import Trust
 from tests.house import SENDER, letter
+from tests.interop.calls import LEVELS, sign
 
 NAME = "Cơ quan gửi (mô phỏng)"
 SCHEMES = ("rsa-2048-pkcs1", "rsa-2048-pss", "rsa-3072-pss", "ecdsa-p256", "ecdsa-p384")
 SOURCES = ("classic", "typst", "crlf")
 SHAPES = ("attachment", "two")
-LEVELS = tuple(p.value for p in Profile)
 Stamp = Callable[[bytes], bytes]
 
 
@@ -176,17 +176,7 @@ def make(case: Case, office: Office, folder: Path) -> Path:
 
 
 def _sign(source: Path, target: Path, case: Case, office: Office, role: Role) -> None:
-    level = Profile(case.level)
-    sign_pdf(
-        source,
-        target,
-        office.key(case.scheme, role),
-        now=datetime.now(UTC),
-        role=role,
-        field=PERSON_FIELD if role is Role.PERSON else AGENCY_FIELD,
-        profile=level,
-        kind="attachment" if case.shape == "attachment" else "document",
-        trust=office.trust,
-        timestamp=None if level is Profile.B_B else office.stamp(),
-        pss=case.scheme.endswith("-pss"),
-    )
+    stamp = None if case.level == "B-B" else office.stamp()
+    kind: Kind = "attachment" if case.shape == "attachment" else "document"
+    key = office.key(case.scheme, role)
+    sign(source, target, key, office.trust, role=role, kind=kind, pss=case.scheme.endswith("-pss"), level=case.level, stamp=stamp)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from signing.policy import judge
 from signing.report import Verdict
-from signing.verify_pdf import verify_pdf
+from tests.interop.calls import judged
 from tests.interop.material import Case, Office, matrix
 from tests.interop.tools import Tool
 
@@ -35,8 +33,7 @@ def test_accepted_by(tool: str, case: Case, made: Callable[[Case], Path], tools:
 
 @pytest.mark.parametrize("case", matrix(), ids=str)
 def test_accepted_by_us(case: Case, made: Callable[[Case], Path], office: Office) -> None:
-    kind = "attachment" if case.shape == "attachment" else "document"
-    verdict = judge(verify_pdf(made(case), office.trust, at=datetime.now(UTC)), kind=kind)
+    verdict = judged(made(case), office.trust, kind="attachment" if case.shape == "attachment" else "document")
     assert verdict.verdict is Verdict.VALID, verdict.reasons
 
 

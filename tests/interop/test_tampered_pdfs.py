@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from signing.policy import judge
 from signing.report import Verdict
-from signing.verify_pdf import verify_pdf
+from tests.interop.calls import judged
 from tests.interop.material import Case, Office
 from tests.interop.tampered import FAMILIES, PLAIN
 from tests.interop.tools import Tool
@@ -33,7 +31,7 @@ def changed(made: Callable[[Case], Path], tmp_path: Path) -> Callable[[str], Pat
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_refused_by_us(family: str, changed: Callable[[str], Path], office: Office) -> None:
-    verdict = judge(verify_pdf(changed(family), office.trust, at=datetime.now(UTC)))
+    verdict = judged(changed(family), office.trust, kind="document")
     assert verdict.verdict is not Verdict.VALID and verdict.reasons
 
 
