@@ -151,3 +151,15 @@ class PolicyUnusable(SigningError):
     code = "policy.unusable"
     vi = "Không có chính sách kiểm tra này hoặc tệp chính sách sai mẫu."
     en = "There is no such policy, or the policy file is malformed."
+
+
+class XmlSignatureInvalid(SigningError):
+    code = "xml.signature_invalid"
+    vi = "Chữ ký của tệp XML không hợp lệ hoặc nội dung đã bị thay đổi."
+    en = "The signature of the XML file does not hold, or its content was changed."
+
+
+class TrustListInvalid(SigningError):
+    code = "trust.list_invalid"
+    vi = "Danh sách tin cậy không dùng được: chữ ký không hợp lệ, đã cũ hơn bản đang có hoặc sai mẫu."
+    en = "The trust list cannot be used: its signature does not hold, it is older than the one at hand, or it is malformed."
