@@ -76,7 +76,7 @@ class Explanation:
     """One check that did not pass: where, what was found, what would have to be different, and the facts.
 
     `place` is a field name, or "" for the whole document; `check` a code of `Check` or ``document``;
-    `facts` are pairs of sentences (vi, en).
+    `facts` are pairs of sentences (vi, en); a `warning` does not change the verdict.
     """
 
     place: str
@@ -88,6 +88,7 @@ class Explanation:
     needed_vi: str
     needed_en: str
     facts: tuple[Pair, ...] = ()
+    warning: bool = False
 
 
 def worst(states: Iterable[State]) -> State:
@@ -267,7 +268,7 @@ def _of_document(verdict: PdfVerdict, reason: Reason) -> Explanation:
         facts += _bytes_of_file(verdict)
     if check == "dual":
         facts += _who_signed(verdict)
-    return Explanation("", check, state, reason.code, reason.vi, reason.en, needed_vi, needed_en, tuple(facts))
+    return Explanation("", check, state, reason.code, reason.vi, reason.en, needed_vi, needed_en, tuple(facts), warning)
 
 
 def _who_signed(verdict: PdfVerdict) -> list[Pair]:

@@ -200,7 +200,7 @@ class Screen:
             return
         self.out.print(Text(self.word("Cần khác đi thế nào", "What would have to be different"), style="bold"))
         for e in safe(tuple(found)):
-            head = Text(f"  {MARKS[e.state.value]} ", style=_COLOUR[e.state])
+            head = Text("  ! ", style="yellow") if e.warning else Text(f"  {MARKS[e.state.value]} ", style=_COLOUR[e.state])
             head.append(" · ".join(p for p in (e.place, self.word(*words(wording.CHECKS, e.check))) if p), style="bold")
             self.out.print(head)
             lines = [self.word(e.found_vi, e.found_en), *(f"– {self.word(*fact)}" for fact in e.facts)]
