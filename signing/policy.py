@@ -59,7 +59,7 @@ def judge(findings: PdfFindings, *, policy: str = "nd30", kind: str = "document"
     """
     rules = _rules(policy)
     judgement = _Judgement(rules)
-    dual = _dual(findings, kind) if rules.two_signatures else DualSignature.NOT_APPLICABLE
+    dual = _dual(findings, kind) if rules.two_signatures and not findings.error else DualSignature.NOT_APPLICABLE
     _judge_file(findings, judgement)
     for signature in findings.signatures:
         _judge_signature(signature, judgement)
@@ -103,7 +103,7 @@ def _judge_signature(signature: SignatureFinding, judgement: _Judgement) -> None
     for check in signature.checks:
         found = by_code.get(check.reason)
         said = (found,) if found is not None else ()
-        if check.state is State.FAILED:
+        if check.state is State.FAILED and check.reason not in rules.later:
             judgement.fail(check.sub_indication, *said)
         elif check.state is State.INDETERMINATE and not _excused(check, rules):
             judgement.doubt(check.sub_indication, *said)

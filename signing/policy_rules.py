@@ -20,7 +20,8 @@ class Policy:
 
     `two_signatures`: the person's, then the agency's. `attachment_mark`: an attachment shows the
     document's number. `chain`, `revocation`: a path to an anchor, and its status, must be known.
-    `kinds`: certificate kinds wanted ("" in none means any); another is a warning (CRY-13).
+    `kinds`: certificate kinds wanted ("" in none means any); another is a warning (CRY-13). `later`: reasons about later
+    changes that only warn, because whoever signed last is somebody else's question.
     `schemes` are allowed, `tolerated` allowed with a warning; sizes in bits.
     """
 
@@ -32,6 +33,7 @@ class Policy:
     chain: bool
     revocation: bool
     kinds: tuple[str, ...]
+    later: tuple[str, ...]
     schemes: tuple[str, ...]
     tolerated: tuple[str, ...]
     digests: tuple[str, ...]

@@ -218,6 +218,13 @@ _add(
     "All signature fields must exist before the first signature.",
 )
 _add(
+    "signature.form_filled",
+    "Có trường biểu mẫu được điền sau khi ký",
+    "A form field was filled after signing",
+    "Văn bản ban hành không được có trường biểu mẫu nào ngoài trường chữ ký; hãy xuất bản không có biểu mẫu rồi ký.",
+    "An issued document has no form fields but signature fields; export it without the form, then sign.",
+)
+_add(
     "signature.long_term_unknown",
     "Chưa đánh giá được dữ liệu lưu trữ dài hạn của chữ ký",
     "The signature's long-term data could not be evaluated",

@@ -15,8 +15,15 @@ from typing import IO, Any
 from pyhanko.pdf_utils import generic
 from pyhanko.sign.fields import enumerate_sig_fields
 
+from signing.verify_pdf.pdf_objects import Unusual, parse
+
+LARGEST_DICTIONARY = 4 << 20
+MOST_TAIL = 65536
 _WHITE = b" \t\r\n\x0c\x00"
 _RANGE = re.compile(rb"/ByteRange\s*\[")
+_ANY_OBJECT = re.compile(rb"(?<!\d)(\d{1,10})[ \t\r\n\x0c\x00]+\d{1,5}[ \t\r\n\x0c\x00]+obj(?![A-Za-z0-9])")
+_AFTER_SECTION = re.compile(rb".?[\0\t\n\x0c\r ]*(?:(?:trailer[\0\t\n\x0c\r ]*)?(?P<trailer>(?=<<))|(?:endstream[\0\t\n\x0c\r ]*)?endobj)", re.DOTALL)
+_CLOSING = re.compile(rb"(?:[\0\t\n\x0c\r ]+|%(?!%EOF)[^\r\n]*[\r\n])*startxref[\0\t\n\x0c\r ]+(\d{1,12})[\0\t\n\x0c\r ]+%%EOF[\0\t\n\x0c\r ]*", re.DOTALL)
 _OBJECT = re.compile(rb"(?<!\d)(\d{1,10})[ \t\r\n\x0c\x00]{1,8}\d{1,5}[ \t\r\n\x0c\x00]{1,8}obj\Z")
 
 
@@ -33,12 +40,41 @@ class TamperSigns:
             self.found.append(sign)
 
 
-def check_end(file: IO[bytes], signs: TamperSigns) -> None:
-    """After the final %%EOF only white space."""
-    size = file.seek(0, 2)
-    file.seek(max(0, size - 2048))
-    if not file.read().rstrip(_WHITE).endswith(b"%%EOF"):
+def check_end(file: IO[bytes], reader: Any, signs: TamperSigns) -> None:
+    """After the last cross-reference section only its own startxref and the end mark, then white space."""
+    sections = [reader.xrefs.get_xref_container_info(i) for i in range(reader.xrefs.total_revisions)]
+    size, end = file.seek(0, 2), max(s.end_location for s in sections)
+    file.seek(max(0, min(end, size) - 1))
+    tail = file.read(MOST_TAIL)
+    opening = _AFTER_SECTION.match(tail)
+    at = opening.end() if opening is not None else 0
+    try:
+        if opening is not None and opening["trailer"] is not None:
+            at = parse(tail, at)[1]
+        match = _CLOSING.fullmatch(tail, at) if size - end < MOST_TAIL else None
+    except Unusual:
+        match = None
+    if match is None:
         signs.add("bytes after the last end-of-file mark")
+    elif int(match[1]) not in {s.declared_startxref for s in sections[-2:]}:
+        signs.add("the last startxref names another section")
+
+
+def check_listed(file: IO[bytes], reader: Any, signed_end: int, signs: TamperSigns) -> None:
+    """Every object written after the first signed revision is one that a cross-reference lists there."""
+    xrefs = reader.xrefs
+    listed: set[int] = set()
+    for index in range(xrefs.total_revisions):
+        listed.add(xrefs.get_xref_container_info(index).start_location)
+        for reference in xrefs.explicit_refs_in_revision(index):
+            place = xrefs.get_historical_ref(reference, index)
+            if isinstance(place, int):
+                listed.add(place)
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        for match in _ANY_OBJECT.finditer(data, signed_end):
+            if match.start(1) not in listed:
+                signs.add("an object that no cross-reference lists was added after signing")
+                return
 
 
 def count_ranges(file: IO[bytes]) -> int:
@@ -70,11 +106,25 @@ def check_range(file: IO[bytes], reader: Any, embedded: Any, signs: TamperSigns)
         if not tail.endswith(b"%%EOF"):
             signs.add(f"{name}: byte range does not end at a revision")
         _check_object(data[:b], embedded, name, reader, signs)
+        _check_dictionary(data, b, c + d, name, signs)
         if b"endobj" not in data[c : c + min(d, 65536)]:
             signs.add(f"{name}: signature object is not closed in its own range")
     if signs.ends and c + d <= signs.ends[-1]:
         signs.add(f"{name}: byte ranges do not grow")
     signs.ends.append(c + d)
+
+
+def _check_dictionary(data: mmap.mmap, gap: int, end: int, name: str, signs: TamperSigns) -> None:
+    """The signature dictionary reads the same in every parser: no key twice, no odd token."""
+    start = data.rfind(b"obj", max(0, gap - 65536), gap)
+    try:
+        if start < 0:
+            raise Unusual
+        value, _ = parse(data[start + 3 : min(end, start + LARGEST_DICTIONARY)])
+        if not isinstance(value, dict) or b"ByteRange" not in value:
+            raise Unusual
+    except Unusual:
+        signs.add(f"{name}: the signature dictionary is not regular")
 
 
 def _check_gap(gap: bytes, embedded: Any, name: str, signs: TamperSigns) -> None:

@@ -39,7 +39,7 @@ from signing.report import Check, Indication, Reason, Role, SignatureFinding, St
 from signing.signed_data import SignedData, read_signed_data
 from signing.trust import Trust
 from signing.verify_pdf import speedups
-from signing.verify_pdf.byte_rules import TamperSigns, check_end, check_range, count_ranges
+from signing.verify_pdf.byte_rules import TamperSigns, check_end, check_listed, check_range, count_ranges
 from signing.verify_pdf.history import added_fields, changes_between, resolved, touched_form_fields
 from signing.verify_pdf.reading import TIMESTAMP, Material, Signature
 from signing.verify_pdf.stamps import best_time_of
@@ -99,10 +99,10 @@ def read_fully(file: IO[bytes], trust: Trust, at: datetime, *, strict: bool) -> 
         PdfError and whatever a hostile file makes the reader raise.
     """
     signs = TamperSigns()
-    check_end(file, signs)
     reader = PdfFileReader(file, strict=strict)
     if reader.encrypted:
         raise Encrypted
+    check_end(file, reader, signs)
     found = FullReading(reader.xrefs.total_revisions)
     if reader.xrefs.hybrid_xrefs_present:
         found.syntax.append("hybrid_xref")
@@ -121,6 +121,8 @@ def read_fully(file: IO[bytes], trust: Trust, at: datetime, *, strict: bool) -> 
         if not _ask(one, signature, trust, best_time_of(signature, [s for _, s in pairs], found.material, trust, at), found):
             continue
         found.signatures.append(signature)
+    if signs.ends:
+        check_listed(file, reader, min(signs.ends), signs)
     if signs.found and not embedded and not found.odd:
         raise PdfError("; ".join(signs.found))
     found.reasons += [reason("pdf.tampered.bytes", sign) for sign in signs.found]
@@ -238,14 +240,16 @@ def _later(reader: Any, embedded: EmbeddedPdfSignature) -> tuple[str, bool, list
     checks: list[Check] = []
     if name == "none":
         return name, True, [Check("docmdp", State.PASSED)]
+    docmdp = _strictest(reader)
     undeclared = added_fields(reader, embedded.signed_revision)
     if undeclared:
-        checks.append(Check("later_changes", State.FAILED, "signature.undeclared_field", ", ".join(undeclared)[:100], "FORMAT_FAILURE"))
-    touched = touched_form_fields(reader, embedded.signed_revision)
-    if touched:
-        checks.append(Check("later_changes", State.FAILED, "pdf.tampered.changed", ", ".join(touched)[:100], "FORMAT_FAILURE"))
-    lawful = name in ("lta_updates", "form_filling") and not checks
-    docmdp = _strictest(reader)
+        # A certification that allows filling does not allow new fields (signing.md T6).
+        code = "signature.docmdp" if docmdp else "signature.undeclared_field"
+        checks.append(Check("later_changes", State.FAILED, code, ", ".join(undeclared)[:100], "FORMAT_FAILURE"))
+    for field_name, was_empty in touched_form_fields(reader, embedded.signed_revision):
+        code = "signature.form_filled" if docmdp >= 2 and was_empty else "pdf.tampered.changed"
+        checks.append(Check("later_changes", State.FAILED, code, field_name[:100], "FORMAT_FAILURE"))
+    lawful = name in ("lta_updates", "form_filling")
     if docmdp == 1 and name == "form_filling" or not _docmdp_ok(embedded, level):
         checks.append(Check("docmdp", State.FAILED, "signature.docmdp", f"P={docmdp}", "FORMAT_FAILURE"))
         lawful = False

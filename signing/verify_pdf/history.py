@@ -100,17 +100,17 @@ def _visible(value: Any) -> bool:
     return not empty or "/AP" in value
 
 
-def touched_form_fields(reader: Any, revision: int) -> list[str]:
-    """Names of fields that are no signature fields and were written again after `revision` (from 0)."""
+def touched_form_fields(reader: Any, revision: int) -> list[tuple[str, bool]]:
+    """Fields that are no signature fields and were written again after `revision` (from 0): (name, had it been empty?)."""
     rewritten: set[tuple[int, int]] = set()
     for index in range(revision + 1, reader.xrefs.total_revisions):
         rewritten |= {(r.idnum, r.generation) for r in reader.xrefs.explicit_refs_in_revision(index)}
     signatures = {str(name) for name, _, _ in enumerate_sig_fields(reader)}
     resolver = reader.get_historical_resolver(revision)
-    found = []
+    found: list[tuple[str, bool]] = []
     for name, value in _named(resolver):
         if name not in signatures and _depends(value, rewritten, 0, set()):
-            found.append(name)
+            found.append((name, resolved(value.get("/V")) in (None, "", "/Off")))
     return found
 
 
