@@ -20,7 +20,7 @@ from signing.reasons import reason
 
 LEADING = 12.0
 MARGIN_MM = 15.0  # right margin, NĐ 30 Annex I-I-I.4: 15–20 mm
-TOP_MM = 6.0  # within the top margin of 20–25 mm, so that no text is covered
+TOP_MM = 5.0  # within the top margin of 20–25 mm, so that no text is covered
 LONGEST = 300  # characters of an organisation's name or a number
 SEAL_MM = (20.0, 60.0)
 

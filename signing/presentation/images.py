@@ -24,6 +24,7 @@ MOST_PIXELS = 16_000_000
 DPI = 300  # more is invisible and costs bytes in every document
 _INK = 64  # alpha from which a pixel counts as ink
 _SAMPLE = 64
+_SOLID, _ONE_INK = 200, 24  # alpha of well visible ink; spread of its colour, for each channel
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +88,11 @@ def _read(digest: str, content: _Once, most_wide: int, most_high: int) -> Pictur
     if shrink < 1:
         image = image.resize((max(1, round(image.width * shrink)), max(1, round(image.height * shrink))), Image.Resampling.LANCZOS)
     alpha = image.getchannel("A")
-    ground = Image.new("RGB", image.size, _mean_ink(image))  # what is unseen need not be stored
-    ground.paste(image.convert("RGB"), mask=alpha.point([0] + [255] * 255))
+    rgb = Image.new("RGB", image.size, _mean_ink(image))
+    if not _is_one_ink(image):
+        rgb.paste(image.convert("RGB"), mask=alpha.point([0] + [255] * 255))  # what is unseen need not be stored
     transparent = alpha.histogram()[0] >= image.width * image.height // 5
-    return Picture(image.width, image.height, zlib.compress(ground.tobytes(), 9), zlib.compress(alpha.tobytes(), 9), ink_colour(image), transparent, digest)
+    return Picture(image.width, image.height, zlib.compress(rgb.tobytes(), 9), zlib.compress(alpha.tobytes(), 9), ink_colour(image), transparent, digest)
 
 
 def _open(data: bytes) -> Image.Image:
@@ -106,18 +108,20 @@ def _open(data: bytes) -> Image.Image:
 
 
 def _mean_ink(image: Image.Image) -> tuple[int, int, int]:
-    alpha = image.getchannel("A")
-    counted = image.convert("RGB").resize((1, 1), Image.Resampling.BOX) if alpha.getextrema() == (255, 255) else None
-    pixel = (counted or _premultiplied(image)).getpixel((0, 0))
-    return (pixel[0], pixel[1], pixel[2]) if isinstance(pixel, tuple) else (0, 0, 0)
+    """The mean colour of what is visible (Pillow weighs by alpha when it reduces RGBA)."""
+    pixel = image.resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))
+    return (int(pixel[0]), int(pixel[1]), int(pixel[2])) if isinstance(pixel, tuple) else (0, 0, 0)
 
 
-def _premultiplied(image: Image.Image) -> Image.Image:
-    """One pixel: the mean of the visible ones (Pillow weighs by alpha when it resizes RGBA)."""
-    return image.resize((1, 1), Image.Resampling.BOX)
-
-
-
+def _is_one_ink(image: Image.Image) -> bool:
+    """Whether all that is well visible has one colour: then only the alpha plane says anything."""
+    solid = image.getchannel("A").point([0] * _SOLID + [255] * (256 - _SOLID))
+    for channel in image.convert("RGB").split():
+        counts = channel.histogram(solid)
+        present = [value for value, count in enumerate(counts) if count]
+        if not present or present[-1] - present[0] > _ONE_INK:
+            return False
+    return True
 
 
 def ink_colour(image: Image.Image) -> str:

@@ -19,8 +19,10 @@ from pyhanko.stamp.base import BaseStampStyle
 
 from signing.errors import PdfUnusable, PresentationRefused
 from signing.presentation import POINT_MM, Appearance, Box, Page, Picture
+from signing.sign_pdf.increment import Increment
 from signing.sign_pdf.plan import FieldBox
-from signing.verify_pdf.pdf_objects import Name
+from signing.verify_pdf.mark_reader import PyHankoObjects, page_geometry, page_of_widget
+from signing.verify_pdf.pdf_objects import Name, Ref
 
 if TYPE_CHECKING:
     from signing.fonts import FontSubset
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 Plain = dict[bytes, Any]
 Put = Callable[[Plain, bytes | None], Any]
 _SERIF_SYMBOLIC = 6  # font descriptor flags: serif, not of the standard Latin set (ISO 32000-2 table 121)
-_DEEPEST = 64
+_PYHANKO = PyHankoObjects()
 
 
 def field_box(appearance: Appearance, page: Page) -> FieldBox:
@@ -52,32 +54,9 @@ def read_page(path: Path, number: int = -1) -> Page:
             if not 0 <= index < total:
                 raise PdfUnusable(f"no page {number}", place=path.name)
             found: Any = reader.find_page_for_modification(index)  # type: ignore[no-untyped-call]
-            return page_of(found[0].get_object(), index + 1)
+            return page_geometry(_PYHANKO, _PYHANKO.value(found[0]), index + 1)
     except (OSError, PdfError, ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
         raise PdfUnusable(f"{type(error).__name__}: {error}"[:300], place=path.name) from error
-
-
-def page_of(page: Any, number: int) -> Page:
-    """Geometry of a page dictionary of pyHanko, with what it inherits."""
-    media, crop = _inherited(page, "/MediaBox"), _inherited(page, "/CropBox")
-    rotate, unit = _inherited(page, "/Rotate"), page.get("/UserUnit", 1)
-    return Page(number, _rect(media), _rect(crop) if crop is not None else None, int(rotate or 0) % 360, float(unit))
-
-
-def page_of_plain(page: Plain, value: Callable[[object], Any], number: int) -> Page:
-    """The same of a page dictionary of `verify_pdf.pdf_objects`; `value` resolves a reference."""
-    found: dict[bytes, Any] = {}
-    node: Any = page
-    for _ in range(_DEEPEST):
-        for key in (b"MediaBox", b"CropBox", b"Rotate"):
-            found.setdefault(key, value(node.get(key))) if node.get(key) is not None else None
-        node = value(node.get(b"Parent"))
-        if not isinstance(node, dict):
-            break
-    boxes = [tuple(float(value(v)) for v in found[key]) if key in found else None for key in (b"MediaBox", b"CropBox")]
-    if any(box is not None and len(box) != 4 for box in boxes) or boxes[0] is None:
-        raise PresentationRefused("the page has no regular box")
-    return Page(number, boxes[0], boxes[1], int(found.get(b"Rotate", 0)) % 360, float(value(page.get(b"UserUnit")) or 1))  # type: ignore[arg-type]
 
 
 def draw(appearance: Appearance, page: Page, rect: tuple[float, float, float, float], put: Put) -> Any:
@@ -168,6 +147,26 @@ def _image(picture: Picture, put: Put) -> Any:
     return put({**common, b"ColorSpace": Name(b"DeviceRGB"), b"SMask": mask}, picture.rgb)
 
 
+def drawn_in(increment: Increment, widget: Plain, appearance: Appearance) -> Ref:
+    """Put `appearance` into the increment, for a widget with /Rect and /P; gives the form's reference.
+
+    Raises:
+        PresentationRefused: as `draw`.
+        ValueError and kin: a page that is not regular.
+    """
+
+    def put(value: Plain, data: bytes | None) -> Ref:
+        reference = increment.new()
+        if data is None:
+            increment.put(reference, value)
+        else:
+            increment.put_stream(reference, value, data)
+        return reference
+
+    form: Ref = draw(appearance, page_of_widget(increment, widget), _rect(widget[b"Rect"]), put)
+    return form
+
+
 @dataclass(frozen=True)
 class DrawnStyle(BaseStampStyle):
     """pyHanko's idea of a look: draws an `Appearance` as it is, without borders or texts of its own."""
@@ -179,8 +178,8 @@ class DrawnStyle(BaseStampStyle):
         return None if self.appearance is None else _Drawn(writer, self.appearance)
 
 
-def stamp_style(appearance: Appearance) -> DrawnStyle:
-    """The stamp style for pyHanko's `PdfSigner` that draws `appearance`."""
+def stamp_style(appearance: Appearance | None) -> DrawnStyle:
+    """The stamp style for pyHanko's `PdfSigner` that draws `appearance`; with None nothing, not even pyHanko's own text."""
     return DrawnStyle(appearance=appearance)
 
 
@@ -192,7 +191,7 @@ class _Drawn:
 
     def apply_appearance(self, widget: Any) -> None:
         """Draw into the widget's declared rectangle."""
-        page = page_of(widget["/P"], _page_number(self.writer, widget.raw_get("/P")))
+        page = page_of_widget(_PYHANKO, _PYHANKO.value(widget))
         reference = draw(self.appearance, page, _rect(widget["/Rect"]), self._put)
         widget["/AP"] = generic.DictionaryObject({generic.pdf_name("/N"): reference})  # type: ignore[no-untyped-call]
 
@@ -203,15 +202,6 @@ class _Drawn:
         if not deflated:
             return self.writer.add_object(generic.StreamObject(_generic(value), stream_data=data))
         return self.writer.add_object(generic.StreamObject(_generic(value), encoded_data=data))
-
-
-def _page_number(writer: Any, wanted: Any) -> int:
-    """The number of the page that a reference names."""
-    total = int(writer.root["/Pages"]["/Count"])
-    for index in (*range(min(total, 1)), *range(total - 1, 0, -1)):  # the first, then from the last: where signatures stand
-        if writer.find_page_for_modification(index)[0].reference == wanted.reference:
-            return 1 + int(index)
-    raise PresentationRefused("the field's page is not in the document")
 
 
 def _generic(value: Any) -> Any:
@@ -229,17 +219,6 @@ def _generic(value: Any) -> Any:
     if isinstance(value, float):
         return generic.FloatObject(f"{value:.3f}".rstrip("0").rstrip("."))  # type: ignore[no-untyped-call]
     return value
-
-
-def _inherited(page: Any, key: str) -> Any:
-    node = page
-    for _ in range(_DEEPEST):
-        if key in node:
-            return node[key]
-        if "/Parent" not in node:
-            return None
-        node = node["/Parent"]
-    return None
 
 
 def _rect(values: Any) -> tuple[float, float, float, float]:

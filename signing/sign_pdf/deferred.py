@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from signing.cms import Builder
 from signing.errors import DeferredMismatch
 from signing.keys import Holder, Scheme
+from signing.presentation import Appearance
 from signing.report import Role
 from signing.sign_pdf.checks import check_certificate, check_order
 from signing.sign_pdf.increment import new_hash
@@ -106,7 +107,7 @@ def prepare(
     reason: str = "",
     location: str = "",
     boxes: Mapping[str, FieldBox] | None = None,
-    appearance: object | None = None,
+    appearance: Appearance | None = None,
 ) -> Waiting:
     """Write `waiting`, the document with an empty signature; return what is to be signed. Arguments and refusals as `sign_pdf`."""
     check_certificate(holder, trust, now)

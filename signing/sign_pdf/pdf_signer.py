@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from cryptography.x509.oid import NameOID
-
 from signing.cms import Builder
 from signing.errors import PdfUnusable, SigningError
 from signing.keys import Holder, Scheme, SigningKey
+from signing.presentation import Appearance
 from signing.report import Role
 from signing.sign_pdf import pyhanko_writer, quick_writer
 from signing.sign_pdf.checks import check_certificate, check_order
@@ -52,7 +51,7 @@ def sign_pdf(
     reason: str = "",
     location: str = "",
     boxes: Mapping[str, FieldBox] | None = None,
-    appearance: object | None = None,
+    appearance: Appearance | None = None,
 ) -> None:
     """Sign `source` into `target`, which may be the same path; otherwise `source` is left as it is.
 
@@ -65,11 +64,12 @@ def sign_pdf(
         timestamp: turns a SHA-256 digest into a verified RFC 3161 token.
         scheme: how an RSA key signs (TT 15/2025: PSS); a curve key signs ECDSA.
         boxes: where declared fields stand; a field without one is invisible. Further names are declared too.
-        appearance: what the field shows, as pyHanko's stamp style.
+        appearance: what the field shows, by `signing.presentation.appearances`; its box is within `boxes[field]`.
 
     Raises:
         CertificateUnusable: outside its validity, not for signing, or with `trust` revoked, of unknown status or without a path.
         OrderRefused: agency key on a document without a valid person's signature.
+        PresentationRefused: the appearance leaves the box declared for it.
         FieldRefused: filled, locked, or not declared before the first signature.
         ValidationDataMissing: for B-LT and B-LTA some certificate's status cannot be shown.
         PdfUnusable: not a PDF that can be signed.
@@ -123,17 +123,16 @@ def planned(
     reason: str,
     location: str,
     boxes: Mapping[str, FieldBox] | None,
-    appearance: object | None,
+    appearance: Appearance | None,
 ) -> Plan:
     """The plan for one signature by the builder's holder."""
-    names = builder.holder.certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     return Plan(
         field=field,
         declare=declared(field, kind, boxes or {}),
         now=now,
         digest=builder.digest,
         room=builder.size + (TOKEN_ROOM if timestamped else 0),
-        signer=str(names[0].value) if names else "",
+        signer=builder.holder.name,
         reason=reason,
         location=location,
         boxes=boxes or {},

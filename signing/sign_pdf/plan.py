@@ -9,6 +9,8 @@ from datetime import datetime, timedelta, timezone
 from enum import StrEnum
 from typing import Literal
 
+from signing.presentation import Appearance
+
 PERSON_FIELD = "NguoiKy"
 AGENCY_FIELD = "CoQuan"
 Kind = Literal["document", "attachment", "copy"]
@@ -55,7 +57,7 @@ class Plan:
     reason: str = ""
     location: str = ""
     boxes: Mapping[str, FieldBox] = dataclasses.field(default_factory=dict)
-    appearance: object | None = None
+    appearance: Appearance | None = None
 
     def box(self, name: str) -> FieldBox:
         """Where the field `name` goes; invisible when nothing is said."""

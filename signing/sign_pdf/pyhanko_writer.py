@@ -10,7 +10,6 @@ import asyncio
 import shutil
 import tempfile
 from io import BufferedRandom
-from typing import Any
 
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.pdf_utils.misc import PdfError
@@ -21,6 +20,7 @@ from pyhanko.sign.general import SigningError as PyHankoSigningError
 from pyhanko.sign.signers.pdf_cms import ExternalSigner
 
 from signing.errors import FieldRefused, PdfUnusable
+from signing.sign_pdf.appearance import stamp_style
 from signing.sign_pdf.plan import Hole, Plan
 
 CHUNK = 1 << 18
@@ -76,8 +76,7 @@ def _place(writer: IncrementalPdfFileWriter, plan: Plan) -> Hole:
 
 async def _prepare(writer: IncrementalPdfFileWriter, metadata: PdfSignatureMetadata, plan: Plan) -> Hole:
     """pyHanko's steps up to the digest; the CMS is ours."""
-    style: Any = plan.appearance
-    signer = PdfSigner(metadata, signer=ExternalSigner(None, None, plan.room), stamp_style=style)
+    signer = PdfSigner(metadata, signer=ExternalSigner(None, None, plan.room), stamp_style=stamp_style(plan.appearance))
     session = signer.init_signing_session(writer, existing_fields_only=True)
     session.system_time = plan.now
     document = session.prepare_tbs_document(validation_info=None, bytes_reserved=2 * plan.room)
