@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +19,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key, pkcs12
+from cryptography.x509.oid import NameOID
 
 from signing.errors import KeyUnusable
 
@@ -53,6 +55,17 @@ class Holder:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.certificate.subject.rfc4514_string()!r})"
+
+    @cached_property
+    def name(self) -> str:
+        """Common name of the holder, "" when there is none."""
+        names = self.certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        return str(names[0].value) if names else ""
+
+    @cached_property
+    def validity(self) -> tuple[datetime, datetime]:
+        """First and last moment of the certificate's validity."""
+        return self.certificate.not_valid_before_utc, self.certificate.not_valid_after_utc
 
     @cached_property
     def der(self) -> bytes:

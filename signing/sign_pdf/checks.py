@@ -8,6 +8,7 @@ agency's key only on a document that the authorised person signed.
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 
 from cryptography import x509
@@ -27,21 +28,27 @@ def check_certificate(holder: Holder, trust: Trust | None, now: datetime) -> Non
     Raises:
         CertificateUnusable: outside its validity, not for signing, revoked, of unknown status, or without a path.
     """
+    problem = _problem(holder, trust, now)
+    if problem:
+        raise CertificateUnusable(problem, place=holder.certificate.subject.rfc4514_string())
+
+
+def _problem(holder: Holder, trust: Trust | None, now: datetime) -> str:
     certificate = holder.certificate
-    place = certificate.subject.rfc4514_string()
-    if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
-        raise CertificateUnusable("outside its validity", place=place)
+    first, last = holder.validity
+    if not first <= now <= last:
+        return "outside its validity"
     if not _may_sign(certificate):
-        raise CertificateUnusable("key usage does not allow signing", place=place)
+        return "key usage does not allow signing"
     if trust is None:
-        return
+        return ""
     result = trust.path(certificate, holder.chain, at=now)
     if result.problem:
-        raise CertificateUnusable(f"{result.problem} {result.detail}".strip(), place=place)
-    if result.revocation.state != "good":
-        raise CertificateUnusable("no current CRL or OCSP answer says that it is not revoked", place=place)
+        return f"{result.problem} {result.detail}".strip()
+    return "" if result.revocation.state == "good" else "no current CRL or OCSP answer says that it is not revoked"
 
 
+@lru_cache(maxsize=256)
 def _may_sign(certificate: x509.Certificate) -> bool:
     try:
         usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BufferedRandom
 from pathlib import Path
 from typing import Any
 
-BLOCK = 1 << 18
+BLOCK = 1 << 20
 
 
 @contextmanager
@@ -19,33 +19,46 @@ def replacing(target: Path) -> Iterator[BufferedRandom]:
     Durable then: the bytes, and the name (the folder is flushed too). After a crash the old
     file, if any, is still there; at worst a hidden ``.tmp`` file stays beside it.
     """
-    temporary = target.with_name(f".{target.name}.{os.urandom(6).hex()}.tmp")
+    folder = target.parent
+    temporary = f"{folder}/.{target.name}.{os.urandom(6).hex()}.tmp"
     try:
-        with temporary.open("x+b") as file:
+        with open(temporary, "x+b") as file:
             yield file
             file.flush()
-            if target.exists():
-                os.fchmod(file.fileno(), target.stat().st_mode & 0o7777)
+            with suppress(FileNotFoundError):
+                mode = target.stat().st_mode & 0o7777
+                if mode != os.fstat(file.fileno()).st_mode & 0o7777:
+                    os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())
         os.replace(temporary, target)
-        folder = os.open(target.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
     finally:
-        temporary.unlink(missing_ok=True)
+        os.close(opened)
 
 
 def copy_hashed(source: Path, file: BufferedRandom, digest: Any) -> int:
-    """Copy `source` into `file` and its bytes into `digest` in one pass; the number of bytes."""
-    with source.open("rb", buffering=0) as original:
+    """Copy `source` into the new `file` and its bytes into `digest` in one pass; the number of bytes."""
+    into = file.fileno()
+    with open(source, "rb", buffering=0) as original:
         size = os.fstat(original.fileno()).st_size
-        block = bytearray(min(BLOCK, size + 1))
-        view, done = memoryview(block), 0
+        if size > BLOCK:
+            # Room taken at once costs the file system less than block by block, and a full disk shows early.
+            os.posix_fallocate(into, 0, size)
+        block = memoryview(bytearray(min(BLOCK, size + 1)))
+        done = 0
         while count := original.readinto(block):
-            digest.update(view[:count])
-            file.write(view[:count])
+            digest.update(block[:count])
+            written = os.write(into, block[:count])
+            while written < count:
+                written += os.write(into, block[written:count])
             done += count
-    file.flush()
+    if done < size:
+        os.ftruncate(into, done)
+    file.seek(done)
     return done
