@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Callable
 from typing import Any
 
 from signing.sign_pdf.plan import Hole
 from signing.verify_pdf.pdf_file import PdfFile
-from signing.verify_pdf.pdf_objects import Name, Ref, Unusual
+from signing.verify_pdf.pdf_objects import WHITE, Name, Ref, Unusual
 
 _PLAIN_NAME = re.compile(rb"[^\0-\x20()<>\[\]{}/%#\x7f-\xff]*\Z")
 _ALPHANUMERIC = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
@@ -27,31 +28,50 @@ def text(value: str) -> bytes:
     return value.encode() if value.isascii() else b"\xfe\xff" + value.encode("utf-16-be")
 
 
+class Raw(bytes):
+    """A value that is in PDF syntax already."""
+
+    __slots__ = ()
+
+
 def serialised(value: Any) -> bytes:
     """A value in PDF syntax; strings are written in hexadecimal.
 
     Raises:
         Unusual: a value that has no place in an object.
     """
-    if value is None:
-        return b"null"
-    if isinstance(value, bool):
-        return b"true" if value else b"false"
-    if isinstance(value, Name):
-        return b"/" + (bytes(value) if _PLAIN_NAME.match(value) else b"".join(bytes((c,)) if c in _ALPHANUMERIC else b"#%02X" % c for c in value))
-    if isinstance(value, Ref):
-        return b"%d %d R" % value
-    if isinstance(value, int):
-        return b"%d" % value
-    if isinstance(value, float):
-        return (f"{value:.10f}".rstrip("0").rstrip(".") or "0").encode()
-    if isinstance(value, bytes):
-        return b"<" + value.hex().encode() + b">"
-    if isinstance(value, (list, tuple)):
-        return b"[" + b" ".join(map(serialised, value)) + b"]"
-    if isinstance(value, dict):
-        return b"<< " + b" ".join(serialised(Name(k)) + b" " + serialised(v) for k, v in value.items()) + b" >>"
-    raise Unusual(f"{type(value).__name__} in an object")
+    write = _WRITERS.get(type(value))
+    if write is None:
+        raise Unusual(f"{type(value).__name__} in an object")
+    return write(value)
+
+
+def _name(value: bytes) -> bytes:
+    if _PLAIN_NAME.match(value):
+        return b"/" + value
+    return b"/" + b"".join(bytes((c,)) if c in _ALPHANUMERIC else b"#%02X" % c for c in value)
+
+
+def _entries(value: dict[bytes, Any]) -> bytes:
+    return b" ".join([_name(k) + b" " + serialised(v) for k, v in value.items()])
+
+
+def _dictionary(value: dict[bytes, Any]) -> bytes:
+    return b"<< " + _entries(value) + b" >>"
+
+
+_WRITERS: dict[type, Callable[[Any], bytes]] = {
+    type(None): lambda _: b"null",
+    bool: lambda value: b"true" if value else b"false",
+    Raw: bytes,
+    Name: _name,
+    Ref: lambda value: b"%d %d R" % value,
+    int: lambda value: b"%d" % value,
+    float: lambda value: (f"{value:.10f}".rstrip("0").rstrip(".") or "0").encode(),
+    bytes: lambda value: b"<" + value.hex().encode() + b">",
+    list: lambda value: b"[" + b" ".join(map(serialised, value)) + b"]",
+    dict: _dictionary,
+}
 
 
 class Increment:
@@ -65,6 +85,7 @@ class Increment:
         used = [first + count for section in pdf.revisions for first, count, _ in section.runs]
         self._next = max([size if type(size) is int else 0, *used])
         self._objects: dict[Ref, bytes] = {}
+        self._signature: Ref | None = None
 
     def value(self, item: object) -> Any:
         """`item`, or what it refers to now."""
@@ -90,11 +111,28 @@ class Increment:
         """`ref` becomes `value`."""
         self._objects[ref] = serialised(value)
 
-    def put_signature(self, ref: Ref, value: dict[bytes, Any], room: int) -> None:
-        """`ref` becomes a signature dictionary with a hole of `room` bytes; ByteRange comes before it,
-        so that it is inside the first signed part."""
-        body = serialised(value)[:-3]
-        self._objects[ref] = body + b" /ByteRange " + _GAP + b" ".ljust(_RANGE_ROOM - len(_GAP)) + b"/Contents <" + b"0" * (2 * room) + b"> >>"
+    def put_stream(self, ref: Ref, value: dict[bytes, Any], data: bytes) -> None:
+        """`ref` becomes a stream with `data` as it is to stand in the file."""
+        self._objects[ref] = serialised({**value, b"Length": len(data)}) + b"\nstream\n" + data + b"\nendstream"
+
+    def extend(self, ref: Ref, value: dict[bytes, Any], more: dict[bytes, Any]) -> None:
+        """The dictionary `value` of `ref` gets the entries `more`; as far as possible its text stays as it is."""
+        entry = self.pdf.find(ref.num, self.revision)
+        body = b""
+        if entry is not None and entry.kind == "n" and not more.keys() & value.keys():
+            found = self.pdf.at(ref.num, entry)
+            whole = self.pdf.read(found.start, found.end - found.start)
+            body = whole[whole.index(b"obj") + 3 : -len(b"endobj")].strip(WHITE)
+        if not body.endswith(b">>") or b"%" in body:  # what looks like the end could be a comment
+            self.put(ref, {**value, **more})
+            return
+        self._objects[ref] = body[:-2].rstrip(WHITE) + b" " + _entries(more) + b" >>"
+
+    def put_signature(self, ref: Ref, entries: bytes, room: int) -> None:
+        """`ref` becomes a signature dictionary of `entries` with a hole of `room` bytes; ByteRange comes
+        before it, so that it is inside the first signed part."""
+        self._signature = ref
+        self._objects[ref] = b"<< " + entries + b" /ByteRange " + _GAP + b" ".ljust(_RANGE_ROOM - len(_GAP)) + b"/Contents <" + b"0" * (2 * room) + b"> >>"
 
     def finish(self, before: Any) -> tuple[bytearray, Hole]:
         """The update, and its hole; `before` is a hash that has eaten the whole source (it is used up)."""
@@ -106,7 +144,7 @@ class Increment:
         for ref, body in self._objects.items():
             offsets[ref] = start + len(out)
             out += b"%d %d obj\n" % ref
-            if _GAP in body:
+            if ref == self._signature:
                 gap_at = len(out) + body.index(_GAP)
                 hole = (len(out) + body.rindex(b"<"), len(out) + body.rindex(b">", 0, -2) + 1)
             out += body + b"\nendobj\n"

@@ -11,14 +11,17 @@ from datetime import datetime
 from typing import Any
 
 from signing.errors import FieldRefused
-from signing.sign_pdf.increment import Increment, text
+from signing.sign_pdf.appearance import drawn_in
+from signing.sign_pdf.increment import Increment, Raw, serialised, text
 from signing.sign_pdf.plan import VIETNAM, Plan
 from signing.verify_pdf.pdf_file import PdfFile
-from signing.verify_pdf.pdf_objects import Name, Ref, Unusual
+from signing.verify_pdf.pdf_objects import Ref, Unusual
 
 PRINTED_AND_LOCKED = 132  # annotation flags Print and Locked (12.5.3)
 SIGNATURES_AND_APPEND_ONLY = 3  # SigFlags (12.7.3)
 DEEPEST_TREE = 32
+_SIGNATURE = b"/Type /Sig /Filter /Adobe.PPKLite /SubFilter /ETSI.CAdES.detached"
+_CERTIFIES = b"/Reference [<< /Type /SigRef /TransformMethod /DocMDP /TransformParams << /Type /TransformParams /P 2 /V /1.2 >> >>]"
 
 
 def place(pdf: PdfFile, plan: Plan) -> Increment:
@@ -28,8 +31,6 @@ def place(pdf: PdfFile, plan: Plan) -> Increment:
         Unusual: not the common shape.
         FieldRefused: it may not be signed there.
     """
-    if plan.appearance is not None:
-        raise Unusual("an appearance is drawn by pyHanko")
     increment = Increment(pdf)
     root = increment.newest.trailer[b"Root"]
     if not isinstance(root, Ref):
@@ -39,10 +40,10 @@ def place(pdf: PdfFile, plan: Plan) -> Increment:
     value = increment.new()
     filled = [name for name, (_, field) in fields.items() if field.get(b"V") is not None]
     if filled:
-        _fill(increment, catalog, fields, plan.field, value)
+        _fill(increment, catalog, fields, plan, value)
     else:
         _declare(increment, root, catalog, form, fields, plan, value)
-    increment.put_signature(value, _dictionary(plan, certify=not filled), plan.room)
+    increment.put_signature(value, _entries(plan, certify=not filled), plan.room)
     return increment
 
 
@@ -51,20 +52,15 @@ def pdf_time(moment: datetime) -> bytes:
     return moment.astimezone(VIETNAM).strftime("D:%Y%m%d%H%M%S+07'00'").encode()
 
 
-def _dictionary(plan: Plan, *, certify: bool) -> dict[bytes, Any]:
-    found: dict[bytes, Any] = {
-        b"Type": Name(b"Sig"),
-        b"Filter": Name(b"Adobe.PPKLite"),
-        b"SubFilter": Name(b"ETSI.CAdES.detached"),
-        b"M": pdf_time(plan.now),
-    }
-    for key, said in ((b"Name", plan.signer), (b"Reason", plan.reason), (b"Location", plan.location)):
+def _entries(plan: Plan, *, certify: bool) -> bytes:
+    """What the signature dictionary says besides its range and value."""
+    entries = [_SIGNATURE, b"/M (" + pdf_time(plan.now) + b")"]
+    for key, said in ((b"/Name ", plan.signer), (b"/Reason ", plan.reason), (b"/Location ", plan.location)):
         if said:
-            found[key] = text(said)
+            entries.append(key + serialised(text(said)))
     if certify:
-        parameters = {b"Type": Name(b"TransformParams"), b"P": 2, b"V": Name(b"1.2")}
-        found[b"Reference"] = [{b"Type": Name(b"SigRef"), b"TransformMethod": Name(b"DocMDP"), b"TransformParams": parameters}]
-    return found
+        entries.append(_CERTIFIES)
+    return b" ".join(entries)
 
 
 def _form(increment: Increment, catalog: dict[bytes, Any]) -> tuple[dict[bytes, Any], dict[str, tuple[Ref, dict[bytes, Any]]]]:
@@ -93,8 +89,9 @@ def _plain(raw: bytes) -> str:
     return raw[2:].decode("utf-16-be") if raw.startswith(b"\xfe\xff") else raw.decode("latin-1")
 
 
-def _fill(increment: Increment, catalog: dict[bytes, Any], fields: dict[str, tuple[Ref, dict[bytes, Any]]], name: str, value: Ref) -> None:
+def _fill(increment: Increment, catalog: dict[bytes, Any], fields: dict[str, tuple[Ref, dict[bytes, Any]]], plan: Plan, value: Ref) -> None:
     """A later signature: only its own, declared field changes."""
+    name = plan.field
     if name not in fields:
         raise FieldRefused("the document is signed and has no empty field of that name", place=name)
     ref, field = fields[name]
@@ -105,7 +102,18 @@ def _fill(increment: Increment, catalog: dict[bytes, Any], fields: dict[str, tup
             _check_rules(increment, other[b"V"])
     if set(increment.dictionary(catalog.get(b"Perms") or {})) - {b"DocMDP"}:
         raise Unusual("permissions")
-    increment.put(ref, {**field, b"V": value})
+    increment.put(ref, _signed(increment, field, plan, value))
+
+
+def _signed(increment: Increment, field: dict[bytes, Any], plan: Plan, value: Ref) -> dict[bytes, Any]:
+    """The field with its signature and, when one is wanted, with what it shows."""
+    field = {**field, b"V": value}
+    return field if plan.appearance is None else {**field, b"AP": {b"N": drawn_in(increment, field, plan.appearance)}}
+
+
+def _look(increment: Increment, widget: dict[bytes, Any], plan: Plan) -> bytes:
+    """The entry that makes a new field show what it is to show."""
+    return b"" if plan.appearance is None else b" /AP << /N %d %d R >>" % drawn_in(increment, widget, plan.appearance)
 
 
 def _check_rules(increment: Increment, signature: object) -> None:
@@ -136,21 +144,20 @@ def _declare(
         if name in fields:
             if name == plan.field:
                 ref, field = fields[name]
-                increment.put(ref, {**field, b"V": value})
+                increment.put(ref, _signed(increment, field, plan, value))
             continue
         ref = increment.new()
         box = plan.box(name)
         page = _page(increment, catalog, box.page)
-        field = {
-            b"FT": Name(b"Sig"),
-            b"T": text(name),
-            b"Type": Name(b"Annot"),
-            b"Subtype": Name(b"Widget"),
-            b"F": PRINTED_AND_LOCKED,
-            b"Rect": list(box.rect),
-            b"P": page,
-        }
-        increment.put(ref, {**field, b"V": value} if name == plan.field else field)
+        widget = b"<< /FT /Sig /Type /Annot /Subtype /Widget /F %d /T %s /Rect %s /P %d %d R" % (
+            PRINTED_AND_LOCKED,
+            serialised(text(name)),
+            serialised(list(box.rect)),
+            *page,
+        )
+        if name == plan.field:
+            widget += b" /V %d %d R" % value + _look(increment, {b"Rect": list(box.rect), b"P": page}, plan)
+        increment.put(ref, Raw(widget + b" >>"))
         added.setdefault(page.num, []).append(ref)
         _annotate(increment, page, added[page.num])
         listed.append(ref)
@@ -158,7 +165,7 @@ def _declare(
     if not isinstance(form_ref, Ref):
         form_ref = increment.new()
     increment.put(form_ref, {**form, b"Fields": listed, b"SigFlags": SIGNATURES_AND_APPEND_ONLY})
-    increment.put(root, {**catalog, b"AcroForm": form_ref, b"Perms": {b"DocMDP": value}})
+    increment.extend(root, catalog, {b"AcroForm": form_ref, b"Perms": {b"DocMDP": value}})
 
 
 def _annotate(increment: Increment, page: Ref, added: list[Ref]) -> None:
@@ -172,7 +179,7 @@ def _annotate(increment: Increment, page: Ref, added: list[Ref]) -> None:
     if isinstance(annotations, Ref) and listed is not None:
         increment.put(annotations, both)
     else:
-        increment.put(page, {**content, b"Annots": both})
+        increment.extend(page, content, {b"Annots": both})
 
 
 def _page(increment: Increment, catalog: dict[bytes, Any], number: int) -> Ref:
