@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from signing.keys import SigningKey
+from signing.keys import Scheme, SigningKey
 from signing.policy import judge
+from signing.presentation import Appearance
 from signing.report import PdfVerdict, Role
-from signing.sign_pdf import AGENCY_FIELD, PERSON_FIELD, Kind, Profile, sign_pdf
+from signing.sign_pdf import AGENCY_FIELD, PERSON_FIELD, FieldBox, Kind, Profile, sign_pdf
 from signing.trust import Trust
 from signing.verify_pdf import verify_pdf
 
@@ -24,11 +25,16 @@ def sign(
     *,
     role: Role,
     kind: Kind,
-    pss: bool = False,
+    scheme: str = "pss",
     level: str = "B-B",
     stamp: Callable[[bytes], bytes] | None = None,
+    boxes: Mapping[str, FieldBox] | None = None,
+    appearance: Appearance | None = None,
 ) -> None:
-    """Sign as production does: the certificate is checked against `trust` and the order is enforced."""
+    """Sign as production does: the certificate is checked against `trust` and the order is enforced.
+
+    `scheme` is the end of a name as in `material.SCHEMES`; a curve key signs ECDSA whatever it says.
+    """
     sign_pdf(
         source,
         target,
@@ -40,10 +46,12 @@ def sign(
         kind=kind,
         trust=trust,
         timestamp=stamp,
-        pss=pss,
+        scheme=Scheme.PKCS1V15 if scheme.endswith("pkcs1") else Scheme.PSS,
+        boxes=boxes,
+        appearance=appearance,
     )
 
 
-def judged(path: Path, trust: Trust, *, kind: Kind) -> PdfVerdict:
-    """Findings and verdict under the full policy `nd30`."""
-    return judge(verify_pdf(path, trust, at=datetime.now(UTC)), kind=kind)
+def judged(path: Path, trust: Trust, *, kind: Kind, policy: str = "nd30", full: bool = False) -> PdfVerdict:
+    """Findings and verdict; `full` leaves the quick path out."""
+    return judge(verify_pdf(path, trust, at=datetime.now(UTC), full=full), policy=policy, kind=kind)

@@ -21,6 +21,7 @@ from asn1crypto import cms, tsp
 JAVA_FOLDER = Path("/usr/share/java")
 JARS = ("pdfbox2.jar", "fontbox2.jar", "bcprov.jar", "bcpkix.jar", "bcutil.jar", "commons-logging.jar")
 JAVA_SOURCE = Path(__file__).with_name("PdfBoxCheck.java")
+UNJUDGED = "not judged"
 assert tsp.TSTInfo  # importing it teaches asn1crypto.cms the RFC 3161 types
 
 
@@ -70,12 +71,14 @@ def cuts(data: bytes) -> list[Cut]:
     return found
 
 
-def _stamps(data: bytes) -> list[bool]:
-    """Which signatures are document time-stamps; a file that cannot be cut has none that matters."""
+def _all_but_stamps(said: list[str], path: Path) -> bool:
+    """Every signature is accepted, and what the tool cannot judge are exactly the document time-stamps."""
     try:
-        return [c.is_timestamp for c in cuts(data)]
-    except ValueError:
-        return []
+        stamps = sum(c.is_timestamp for c in cuts(path.read_bytes()))
+    except (ValueError, TypeError):
+        return False
+    judged = [s for s in said if s != UNJUDGED]
+    return bool(judged) and all(s == "ok" for s in judged) and len(said) - len(judged) == stamps
 
 
 def _length(der: bytes) -> int:
@@ -116,12 +119,12 @@ class PdfSig:
         code, text = run("pdfsig", "-nssdir", f"sql:{self.folder}", path)
         blocks = re.split(r"^Signature #\d+:", text, flags=re.M)[1:]
         said = [self._one(block) for block in blocks]
-        return Opinion(self.name, bool(blocks) and all(s == "ok" for s in said), "; ".join(said) or text.strip()[-200:] or f"exit {code}")
+        return Opinion(self.name, _all_but_stamps(said, path), "; ".join(said) or text.strip()[-200:] or f"exit {code}")
 
     @staticmethod
     def _one(block: str) -> str:
-        if "Signature Type: ETSI.RFC3161" in block:
-            return "ok" if "has not yet been verified" in block else "time-stamp: another answer"
+        if "Signature Type: unknown" in block and "has not yet been verified" in block:
+            return UNJUDGED
         signature = re.search(r"Signature Validation: (.*)", block)
         certificate = re.search(r"Certificate Validation: (.*)", block)
         if signature is None or signature.group(1) != "Signature is Valid.":
@@ -158,10 +161,14 @@ class MuTool:
         blocks = re.split(r"^Verifying signature \d+:", text, flags=re.M)[1:]
         if code or not blocks:
             return Opinion(self.name, False, text.strip()[-200:] or f"exit {code}")
-        stamps = _stamps(path.read_bytes())
-        said = ["ok" if "unchanged since signing" in b or "signature is valid but" in b else " ".join(b.split()[-12:]) for b in blocks]
-        judged = [s for s, is_stamp in zip(said, [*stamps, *[False] * len(said)], strict=False) if not is_stamp]
-        return Opinion(self.name, bool(judged) and all(s == "ok" for s in judged), "; ".join(said))
+        said = [self._one(block) for block in blocks]
+        return Opinion(self.name, _all_but_stamps(said, path), "; ".join(said))
+
+    @staticmethod
+    def _one(block: str) -> str:
+        if "Signature is not signed." in block:
+            return UNJUDGED
+        return "ok" if "unchanged since signing" in block or "signature is valid but" in block else " ".join(block.split()[-12:])
 
 
 @dataclass
