@@ -63,16 +63,18 @@ def check_end(file: IO[bytes], reader: Any, signs: TamperSigns) -> None:
 def check_listed(file: IO[bytes], reader: Any, signed_end: int, signs: TamperSigns) -> None:
     """Every object written after the first signed revision is one that a cross-reference lists there."""
     xrefs = reader.xrefs
-    listed: set[int] = set()
+    listed: dict[int, int] = {}
     for index in range(xrefs.total_revisions):
-        listed.add(xrefs.get_xref_container_info(index).start_location)
+        section = xrefs.get_xref_container_info(index)
+        if section.stream_ref is not None:
+            listed[section.start_location] = section.stream_ref.idnum
         for reference in xrefs.explicit_refs_in_revision(index):
             place = xrefs.get_historical_ref(reference, index)
             if isinstance(place, int):
-                listed.add(place)
+                listed[place] = reference.idnum
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         for match in _ANY_OBJECT.finditer(data, signed_end):
-            if match.start(1) not in listed:
+            if listed.get(match.start(1)) != int(match[1]):
                 signs.add("an object that no cross-reference lists was added after signing")
                 return
 

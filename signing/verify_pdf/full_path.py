@@ -41,6 +41,7 @@ from signing.trust import Trust
 from signing.verify_pdf import speedups
 from signing.verify_pdf.byte_rules import TamperSigns, check_end, check_listed, check_range, count_ranges
 from signing.verify_pdf.history import added_fields, changes_between, resolved, touched_form_fields
+from signing.verify_pdf.later_rules import check_structure, form_problem, metadata_problem
 from signing.verify_pdf.reading import TIMESTAMP, Material, Signature
 from signing.verify_pdf.stamps import best_time_of
 
@@ -123,6 +124,7 @@ def read_fully(file: IO[bytes], trust: Trust, at: datetime, *, strict: bool) -> 
         found.signatures.append(signature)
     if signs.ends:
         check_listed(file, reader, min(signs.ends), signs)
+        check_structure(file, reader, min(signs.ends), signs)
     if signs.found and not embedded and not found.odd:
         raise PdfError("; ".join(signs.found))
     found.reasons += [reason("pdf.tampered.bytes", sign) for sign in signs.found]
@@ -241,11 +243,13 @@ def _later(reader: Any, embedded: EmbeddedPdfSignature) -> tuple[str, bool, list
     if name == "none":
         return name, True, [Check("docmdp", State.PASSED)]
     docmdp = _strictest(reader)
-    undeclared = added_fields(reader, embedded.signed_revision)
-    if undeclared:
+    for added, signed in added_fields(reader, embedded.signed_revision):
         # A certification that allows filling does not allow new fields (signing.md T6).
-        code = "signature.docmdp" if docmdp else "signature.undeclared_field"
-        checks.append(Check("later_changes", State.FAILED, code, ", ".join(undeclared)[:100], "FORMAT_FAILURE"))
+        code = "signature.docmdp" if docmdp else "signature.undeclared_field" if signed else "pdf.tampered.changed"
+        checks.append(Check("later_changes", State.FAILED, code, added[:100], "FORMAT_FAILURE"))
+    for problem in (form_problem(reader, embedded.signed_revision), metadata_problem(reader, embedded.signed_revision)):
+        if problem:
+            checks.append(Check("later_changes", State.FAILED, "pdf.tampered.changed", problem, "FORMAT_FAILURE"))
     for field_name, was_empty in touched_form_fields(reader, embedded.signed_revision):
         code = "signature.form_filled" if docmdp >= 2 and was_empty else "pdf.tampered.changed"
         checks.append(Check("later_changes", State.FAILED, code, field_name[:100], "FORMAT_FAILURE"))

@@ -77,20 +77,20 @@ def _what(value: Any, reference: Any) -> str:
     return str(name) if isinstance(name, str) else f"{reference.idnum} {reference.generation}"
 
 
-def added_fields(reader: Any, revision: int) -> list[str]:
-    """Names of fields of the last revision that revision `revision` (from 0) did not have, document time-stamps excepted.
+def added_fields(reader: Any, revision: int) -> list[tuple[str, bool]]:
+    """Fields (name, is it a filled signature field?) of the last revision that revision `revision` (from 0) did not have, document time-stamps excepted.
 
     A time-stamp's own field must show nothing: an empty rectangle, no appearance.
     """
     before = set(_names(reader.get_historical_resolver(revision)))
-    found = []
+    found: list[tuple[str, bool]] = []
     for name, value in _named(reader):
         if name in before:
             continue
         content = resolved(value.get("/V"))
         if isinstance(content, generic.DictionaryObject) and content.get("/Type") == "/DocTimeStamp" and not _visible(value):
             continue
-        found.append(name)
+        found.append((name, isinstance(content, generic.DictionaryObject) and "/ByteRange" in content))
     return found
 
 

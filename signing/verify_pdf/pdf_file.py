@@ -93,7 +93,7 @@ class PdfFile:
         while True:
             if at >= limit or len(chain) >= MOST_REVISIONS:
                 raise Unusual("cross-reference chain")
-            section = pdf._section(at)
+            section = pdf.section(at)
             if section.end > limit:
                 raise Unusual("revisions overlap")
             chain.append(section)
@@ -252,7 +252,20 @@ class PdfFile:
             raise Unusual("deflate")
         return plain if parms is None else _unpredict(plain, parms)
 
-    def _section(self, at: int) -> Section:
+    def unpacked(self, number: int, entry: Entry) -> dict[int, object]:
+        """Number and value of each object in an object stream.
+
+        Raises:
+            Unusual: not regular, or an object twice.
+        """
+        return _unpack(self.decoded_objects(number, entry))
+
+    def section(self, at: int) -> Section:
+        """The cross-reference section at `at` with the end of its revision.
+
+        Raises:
+            Unusual: not regular.
+        """
         head = os.pread(self.fd, WINDOW, at)
         if head[:4] == b"xref":
             return self._table(at)

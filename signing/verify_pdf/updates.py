@@ -82,7 +82,8 @@ class _Update:
             raise Unusual("object numbers")
         info = old.get(b"Info")
         if isinstance(info, Ref) and info.num in self.objects:
-            if any(not isinstance(v, (bytes, int, float, bool)) for v in self._dict(info, self.index).values()):
+            was, now = self._dict(info, self.before), self._dict(info, self.index)
+            if any(was.get(k) != now.get(k) or isinstance(now.get(k), Ref) for k in (set(was) | set(now)) - {b"ModDate", b"Producer"}):
                 raise Unusual("document information")
             self.explained.add(info.num)
             self._note("metadata", "Info")

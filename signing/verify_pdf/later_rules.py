@@ -1,0 +1,136 @@
+"""later_rules — what the difference analysis lets pass and an official document must not: pyHanko's gaps, closed.
+
+Looked at in the revisions after the first signed one: the form's dictionary, the document's
+metadata, and the form of the cross-references and object streams themselves.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import IO, Any
+
+from pyhanko.pdf_utils import generic
+
+from signing.verify_pdf.byte_rules import TamperSigns
+from signing.verify_pdf.history import resolved
+from signing.verify_pdf.pdf_file import PdfFile
+from signing.verify_pdf.pdf_objects import Unusual
+
+# Elements of XMP that a signing program writes anew; none is shown to a reader.
+_XMP_STAMPS = re.compile(
+    rb"<(?P<n>xmp:ModifyDate|xmp:MetadataDate|xmp:CreatorTool|pdf:Producer|xmpMM:InstanceID|xmpMM:History)\b[^>]*(?:/>|>.*?</(?P=n)>)"
+    rb"|\b(?:xmp:ModifyDate|xmp:MetadataDate|xmp:CreatorTool|pdf:Producer|xmpMM:InstanceID)\s*=\s*(?:\"[^\"]*\"|'[^']*')"
+    rb"|x:xmptk\s*=\s*(?:\"[^\"]*\"|'[^']*')|<\?xpacket[^>]*\?>",
+    re.DOTALL,
+)
+_INFO_STAMPS = {"/ModDate", "/Producer"}
+LARGEST_XMP = 4 << 20
+DEEPEST = 40
+
+
+def form_problem(reader: Any, revision: int) -> str:
+    """What is wrong with the form's dictionary against revision `revision` (from 0); "" when nothing.
+
+    Fields keep their order and new ones come last; entries that there were stay what they were.
+    """
+    old, new = _form(reader.get_historical_resolver(revision)), _form(reader)
+    if old is None or new is None:
+        return "" if old is new or old is None else "the form was taken out"
+    before, after = list(_items(old.get("/Fields"))), list(_items(new.get("/Fields")))
+    if after[: len(before)] != before:
+        return "the fields were put in another order"
+    for key in set(old) | set(new):
+        if key in ("/Fields", "/SigFlags"):
+            continue
+        if key not in old and key not in ("/DR", "/DA"):
+            return f"the form gained {key}"
+        if key in old and not _grew(old.raw_get(key), new.raw_get(key) if key in new else None, 0):
+            return f"the form's {key} was changed"
+    return ""
+
+
+def _form(handler: Any) -> Any:
+    form = resolved(handler.root.get("/AcroForm"))
+    return form if isinstance(form, generic.DictionaryObject) else None
+
+
+def _items(item: Any) -> list[tuple[int, int] | str]:
+    held = resolved(item)
+    if not isinstance(held, generic.ArrayObject):
+        return []
+    raw = [held.raw_get(i) for i in range(len(held))]
+    return [(r.idnum, r.generation) if isinstance(r, generic.IndirectObject) else repr(r) for r in raw]
+
+
+def _grew(old: Any, new: Any, depth: int) -> bool:
+    """Is `new` `old`, or a dictionary with more entries? References are followed on both sides."""
+    if depth > DEEPEST:
+        return False
+    a, b = resolved(old), resolved(new)
+    if isinstance(a, generic.StreamObject):
+        return isinstance(b, generic.StreamObject) and a.encoded_data == b.encoded_data and _grew_dict(a, b, depth)
+    if isinstance(a, generic.DictionaryObject):
+        return isinstance(b, generic.DictionaryObject) and _grew_dict(a, b, depth)
+    if isinstance(a, generic.ArrayObject):
+        same = isinstance(b, generic.ArrayObject) and len(a) == len(b)
+        return same and all(_grew(a.raw_get(i), b.raw_get(i), depth + 1) for i in range(len(a)))
+    return bool(a == b)
+
+
+def _grew_dict(a: Any, b: Any, depth: int) -> bool:
+    return all(k in b and _grew(a.raw_get(k), b.raw_get(k), depth + 1) for k in a if k not in ("/P", "/Parent"))
+
+
+def metadata_problem(reader: Any, revision: int) -> str:
+    """What was changed in the document's metadata since `revision` (from 0) beyond times and producer; "" when nothing."""
+    old, new = reader.get_historical_resolver(revision), reader
+    before, after = resolved(old.root.get("/Metadata")), resolved(new.root.get("/Metadata"))
+    if before is not None and after is None:
+        return "the metadata were taken out"
+    if isinstance(before, generic.StreamObject) and isinstance(after, generic.StreamObject) and _told(before) != _told(after):
+        return "the metadata were changed"
+    old_info, new_info = _info(old), _info(new)
+    for key in (set(old_info) | set(new_info)) - _INFO_STAMPS:
+        if old_info.get(key) != new_info.get(key) and (old_info or key != "/CreationDate"):
+            return f"the document information {key} was changed"
+    return ""
+
+
+def _told(stream: Any) -> bytes:
+    data = bytes(stream.data)
+    if len(data) > LARGEST_XMP:
+        return data
+    return b"".join(_XMP_STAMPS.sub(b"", data).split())
+
+
+def _info(handler: Any) -> dict[str, str]:
+    try:
+        held = resolved(handler.trailer_view.get("/Info"))
+    except (KeyError, AttributeError):
+        held = None
+    return {str(k): str(held[k]) for k in held} if isinstance(held, generic.DictionaryObject) else {}
+
+
+def check_structure(file: IO[bytes], reader: Any, signed_end: int, signs: TamperSigns) -> None:
+    """Cross-references and object streams written after `signed_end` are regular: every parser reads them alike."""
+    pdf = PdfFile(file.fileno(), file.seek(0, 2))
+    for index in range(reader.xrefs.total_revisions):
+        place = reader.xrefs.get_xref_container_info(index).declared_startxref
+        if place < signed_end:
+            continue
+        try:
+            section = pdf.section(place)
+            entries = section.entries()
+            if any(number == 0 and entry.kind != "f" for number, entry in entries):
+                raise Unusual("object 0")
+            for container in {entry.where for _, entry in entries if entry.kind == "c"}:
+                place_of = section.entry(container)
+                if place_of is None:
+                    raise Unusual("object stream of another revision")
+                held = pdf.unpacked(container, place_of)
+                wanted = {number for number, entry in entries if entry.kind == "c" and entry.where == container}
+                if set(held) != wanted:
+                    raise Unusual("object stream")
+        except (Unusual, OSError) as problem:
+            signs.add(f"irregular cross-references after signing: {problem}")
+            return
