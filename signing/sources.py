@@ -232,8 +232,8 @@ def check_ocsp(data: bytes, subject: Known, issuer: Known, folder: Path, now: da
     """
     lists = [path.read_bytes() for part in ("crls", "cache/crls") for path in files(folder / part)]
 
-    def state_of(responder: Known) -> str:
-        return judge(crl_answers(responder, [issuer], lists, embedded=False), responder, at=now).state
+    def state_of(responder: Known, when: datetime) -> str:
+        return judge(crl_answers(responder, [issuer], lists, embedded=False), responder, at=when).state
 
     answers = ocsp_answers(subject, issuer, [data], embedded=False, state_of=state_of)
     if not answers:

@@ -208,9 +208,8 @@ def _path(chain: tuple[Known, ...], search: Search, trust: Trust, parsed: _Parse
         lists = [*crl_answers(child, signers, crls, embedded=True), *crl_answers(child, signers, trust.crls, embedded=False)]
         every = (*crls, *trust.crls)
 
-        def state_of(responder: Known, signers: Sequence[Known] = signers, every: Sequence[bytes] = every) -> str:
-            said = crl_answers(responder, signers, every, embedded=False)
-            return judge(said, responder, at=max(a.produced_at for a in said)).state if said else "unknown"
+        def state_of(responder: Known, when: datetime, signers: Sequence[Known] = signers, every: Sequence[bytes] = every) -> str:
+            return judge(crl_answers(responder, signers, every, embedded=False), responder, at=when).state
 
         lists += ocsp_answers(child, parent, ocsps, embedded=True, state_of=state_of)
         lists += ocsp_answers(child, parent, trust.ocsps, embedded=False, state_of=state_of)
