@@ -24,7 +24,7 @@ MOST_PIXELS = 16_000_000
 DPI = 300  # more is invisible and costs bytes in every document
 _INK = 64  # alpha from which a pixel counts as ink
 _SAMPLE = 64
-_SOLID, _ONE_INK = 200, 24  # alpha of well visible ink; spread of its colour, for each channel
+_SOLID, _ONE_INK = 200, 48  # alpha of well visible ink; spread of its colour, for each channel
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def _read(digest: str, content: _Once, most_wide: int, most_high: int) -> Pictur
     image = image.crop(ink)
     shrink = min(most_wide / image.width, most_high / image.height, 1.0)
     if shrink < 1:
-        image = image.resize((max(1, round(image.width * shrink)), max(1, round(image.height * shrink))), Image.Resampling.LANCZOS)
+        image = image.resize((max(1, round(image.width * shrink)), max(1, round(image.height * shrink))), Image.Resampling.BILINEAR)
     alpha = image.getchannel("A")
     rgb = Image.new("RGB", image.size, _mean_ink(image))
     if not _is_one_ink(image):
