@@ -262,12 +262,13 @@ class _Conclusion:
         self, intact: bool, best: datetime, source: str, path: ChainResult | None, force: str, indication: Indication, sub: str
     ) -> SignatureFinding:
         signature, certificate = self.signature, self.certificate
+        role = role_of(certificate, self.trust) if certificate is not None else Role.UNKNOWN
         revocations: tuple[RevocationFact, ...] = path.revocations if path is not None else ()
         facts = facts_of(certificate, self.der) if certificate is not None else None
         state = next((s for s in ("revoked", "unknown") if any(f.state == s for f in revocations)), "good" if revocations else "unknown")
         return SignatureFinding(
             field=signature.field,
-            role=role_of(certificate, self.trust) if certificate is not None else Role.UNKNOWN,
+            role=role,
             signer=subject_text(certificate, NameOID.COMMON_NAME) if certificate is not None else "",
             organisation=subject_text(certificate, NameOID.ORGANIZATION_NAME) if certificate is not None else "",
             certificate_sha256=facts.sha256 if facts is not None else "",
@@ -302,7 +303,7 @@ class _Conclusion:
             byte_range=signature.byte_range,
             covers_whole_file=signature.covers_whole_file,
             checks=tuple(self.checks),
-            mark=signature.mark,
+            mark=signature.show(role) if signature.show is not None else None,
             signature_value=signature.signed.signature,
             message_digest=signature.signed.message_digest,
         )

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import IO, Any
 
 from asn1crypto import cms
@@ -39,9 +40,12 @@ from signing.report import Check, Indication, Reason, Role, SignatureFinding, St
 from signing.signed_data import SignedData, read_signed_data
 from signing.trust import Trust
 from signing.verify_pdf import speedups
+from signing.verify_pdf.appearances import mark_of, shown_by
 from signing.verify_pdf.byte_rules import TamperSigns, check_end, check_listed, check_range, count_ranges
 from signing.verify_pdf.history import added_fields, changes_between, resolved, touched_form_fields
 from signing.verify_pdf.later_rules import check_structure, form_problem, metadata_problem
+from signing.verify_pdf.pdf_file import PdfFile
+from signing.verify_pdf.pdf_objects import Unusual
 from signing.verify_pdf.reading import TIMESTAMP, Material, Signature
 from signing.verify_pdf.stamps import best_time_of
 
@@ -122,6 +126,7 @@ def read_fully(file: IO[bytes], trust: Trust, at: datetime, *, strict: bool) -> 
         if not _ask(one, signature, trust, best_time_of(signature, [s for _, s in pairs], found.material, trust, at), found):
             continue
         found.signatures.append(signature)
+    _show(file, found.signatures)
     if signs.ends:
         check_listed(file, reader, min(signs.ends), signs)
         check_structure(file, reader, min(signs.ends), signs)
@@ -129,6 +134,19 @@ def read_fully(file: IO[bytes], trust: Trust, at: datetime, *, strict: bool) -> 
         raise PdfError("; ".join(signs.found))
     found.reasons += [reason("pdf.tampered.bytes", sign) for sign in signs.found]
     return found
+
+
+def _show(file: IO[bytes], signatures: Sequence[Signature]) -> None:
+    """Let what the widgets show be read, where the file is regular enough for it."""
+    try:
+        pdf = PdfFile.open(file.fileno(), file.seek(0, 2))
+    except Unusual:
+        return
+    fields = shown_by(pdf)
+    for signature in signatures:
+        held = fields.get(signature.field)
+        if held is not None:
+            signature.show = partial(mark_of, pdf, held, signature.claimed_time)
 
 
 def _check_counts(file: IO[bytes], found: FullReading, filled: Sequence[tuple[str, Any]], embedded: Sequence[Any], signs: TamperSigns) -> None:

@@ -18,6 +18,7 @@ from signing.der import size_of
 from signing.errors import CmsBroken, NotDer
 from signing.report import Change, Check, State
 from signing.signed_data import DATA, HASHES, TST_INFO, SignedData, check, imprint_algorithm, read_signed_data
+from signing.verify_pdf.appearances import mark_of
 from signing.verify_pdf.hashing import Range, digests
 from signing.verify_pdf.pdf_file import PdfFile
 from signing.verify_pdf.pdf_objects import WHITE, Entry, Ref, Stream, Unusual
@@ -234,7 +235,7 @@ def _judged(pdf: PdfFile, found: _Found, digest: bytes, changes: list[Change]) -
             check(found.signed, digest)
         except (CmsBroken, NotDer) as error:
             raise Unusual(error.detail) from error
-    r = found.range
+    r, time = found.range, pdf_date(text_string(found.dictionary.get(b"M")))
     return Signature(
         field=found.field.name,
         subfilter=found.subfilter,
@@ -245,9 +246,10 @@ def _judged(pdf: PdfFile, found: _Found, digest: bytes, changes: list[Change]) -
         covers_whole_file=found.revision == len(pdf.revisions) - 1,
         signed=found.signed,
         digest=digest,
-        claimed_time=pdf_date(text_string(found.dictionary.get(b"M"))),
+        claimed_time=time,
         changes=tuple(c for c in changes if c.revision > found.revision + 1),
         checks=[Check("byte_range", State.PASSED)],
+        show=lambda role: mark_of(pdf, found.field.value, time, role),
     )
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from cryptography import x509
 
-from signing.report import Change, Check, MarkFact, Reason
+from signing.report import Change, Check, MarkFact, Reason, Role
 from signing.signed_data import SignedData
 
 PADES = "ETSI.CAdES.detached"
@@ -20,8 +20,8 @@ TIMESTAMP = "ETSI.RFC3161"
 class Signature:
     """What a path read of one signature; `digest` is computed from the file.
 
-    `changes` are those after its revision; `checks` those the path made itself; `opinion`
-    whether another verifier found the CMS value intact and valid, None when none was asked.
+    `changes` are those after its revision; `checks` those the path made itself; `show` reads what the
+    widget shows, given whose signature it is; `opinion` whether another verifier found the CMS value intact and valid, None when none was asked.
     """
 
     field: str
@@ -38,7 +38,7 @@ class Signature:
     changes_after: str = ""
     checks: list[Check] = dataclasses.field(default_factory=list)
     reasons: list[Reason] = dataclasses.field(default_factory=list)
-    mark: MarkFact | None = None
+    show: Callable[[Role], MarkFact | None] | None = None
     opinion: bool | None = None
 
 
