@@ -53,7 +53,7 @@ SIGNING = [
     ["ocsp", "anchors"],
     ["revocation"],
     ["chain"],
-    ["cms", "signed_data"],
+    ["cms", "signed_data", "pkcs11_keys"],
     ["der"],
     ["keys", "checkpoint", "algorithms"],
     ["merkle"],
