@@ -11,6 +11,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from signing.cli_options import FILE, now
+from signing.dev_ocsp import Responder
+from signing.dev_ocsp import make_server as make_ocsp_server
 from signing.dev_pki import make_pki, write_crls
 from signing.dev_tsa import make_server
 from signing.keys import open_key
@@ -78,6 +80,18 @@ def inspect_key(file: Path, screen: Screen) -> None:
 def tsa(key_file: Path, port: int) -> None:
     """Run a time-stamp authority on loopback for development."""
     server = make_server("127.0.0.1", port, open_key(key_file), clock=now)
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        server.server_close()
+
+
+@keys.command("ocsp")
+@click.argument("folder", type=FILE)
+@click.option("--port", type=int, default=8319, show_default=True, help="Port on 127.0.0.1.")
+def ocsp(folder: Path, port: int) -> None:
+    """Run an OCSP responder of the development PKI in FOLDER, with its CRLs, on loopback."""
+    server = make_ocsp_server("127.0.0.1", port, Responder.open(folder), clock=now)
     try:
         server.serve_forever()
     except KeyboardInterrupt:

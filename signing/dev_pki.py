@@ -1,7 +1,8 @@
 """dev_pki — a whole PKI for development and demonstrations. Never for production.
 
 Root → issuing CA → organisation and person certificates (RSA-2048), TLS
-certificates (P-256) under a CA of their own, a time-stamp authority, CRLs.
+certificates (P-256) under a CA of their own, two time-stamp authorities, an OCSP
+responder, CRLs.
 Keys are written readable by their owner only.
 """
 
@@ -18,7 +19,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat, load_pem_private_key, pkcs12
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
 from signing.checkpoint import LogKey
 
@@ -34,6 +35,8 @@ class Issuer:
 
     key: Key
     certificate: x509.Certificate
+    crl_url: str = ""
+    ocsp_url: str = ""
 
 
 def make_pki(
@@ -44,6 +47,8 @@ def make_pki(
     persons: Sequence[tuple[str, str, str]],
     origin: str = "hub.example.vn/custody/2026",
     hosts: Sequence[str] = (),
+    crl_url: str = "",
+    ocsp_url: str = "",
 ) -> None:
     """Write the PKI into `directory`.
 
@@ -52,9 +57,12 @@ def make_pki(
         persons: (slug, full name, agency code).
         origin: name of the custody log.
         hosts: further DNS names for TLS certificates.
+        crl_url: where the CRLs are served (``<crl_url>/issuing.crl``), named in certificates; "" names none.
+        ocsp_url: of the OCSP responder, named in certificates of the issuing CA; "" names none.
     """
-    root = _authority("Root CA công vụ (mô phỏng)", None, now, path_length=1)
-    issuing = _authority("CA cấp phát (mô phỏng)", root, now, path_length=0)
+    root = _authority("Root CA công vụ (mô phỏng)", None, now, path_length=1, crl_url=f"{crl_url}/root.crl" if crl_url else "")
+    lists = f"{crl_url}/issuing.crl" if crl_url else ""
+    issuing = _authority("CA cấp phát (mô phỏng)", root, now, path_length=0, crl_url=lists, ocsp_url=ocsp_url)
     names = dict(agencies)
     trust = directory / "trust"
     _write(trust / "anchors" / "root.pem", _pem(root.certificate))
@@ -74,9 +82,7 @@ def make_pki(
     certificate = _leaf(issuing, hub.public_key(), organisation_name(HUB_NAME, origin.split("/")[0]), now)
     _save(directory / "hub" / "seal.pem", hub, [certificate, issuing.certificate])
     _log_key(directory, origin)
-    tsa = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "TSA (mô phỏng)")])
-    _save(directory / "tsa" / "tsa.pem", tsa, [_leaf(issuing, tsa.public_key(), subject, now, timestamping=True), issuing.certificate])
+    _services(directory, issuing, now)
     _tls(directory, now, [code for code, _ in agencies], hosts)
 
 
@@ -123,14 +129,24 @@ def _rsa() -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
-def _authority(name: str, parent: Issuer | None, now: datetime, *, path_length: int) -> Issuer:
+def _authority(name: str, parent: Issuer | None, now: datetime, *, path_length: int, crl_url: str = "", ocsp_url: str = "") -> Issuer:
     key = _rsa()
     subject = x509.Name([x509.NameAttribute(NameOID.COUNTRY_NAME, "VN"), x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    issuer = parent or Issuer(key, _self_named(subject, key, now, path_length))
     if parent is None:
-        return issuer
-    builder = _builder(subject, issuer.certificate.subject, key.public_key(), now, years=10)
-    return Issuer(key, _as_authority(builder, key, issuer.key, path_length))
+        return Issuer(key, _self_named(subject, key, now, path_length), crl_url, ocsp_url)
+    builder = _with_places(_builder(subject, parent.certificate.subject, key.public_key(), now, years=10), parent)
+    return Issuer(key, _as_authority(builder, key, parent.key, path_length), crl_url, ocsp_url)
+
+
+def _with_places(builder: x509.CertificateBuilder, issuer: Issuer) -> x509.CertificateBuilder:
+    """Name the places where the issuer's revocation data is to be had."""
+    if issuer.crl_url:
+        point = x509.DistributionPoint([x509.UniformResourceIdentifier(issuer.crl_url)], None, None, None)
+        builder = builder.add_extension(x509.CRLDistributionPoints([point]), critical=False)
+    if issuer.ocsp_url:
+        access = x509.AccessDescription(AuthorityInformationAccessOID.OCSP, x509.UniformResourceIdentifier(issuer.ocsp_url))
+        builder = builder.add_extension(x509.AuthorityInformationAccess([access]), critical=False)
+    return builder
 
 
 def _self_named(subject: x509.Name, key: Key, now: datetime, path_length: int) -> x509.Certificate:
@@ -153,16 +169,18 @@ def _leaf(
     subject: x509.Name,
     now: datetime,
     *,
-    timestamping: bool = False,
+    extended: x509.ObjectIdentifier | None = None,
     hosts: Sequence[str] = (),
 ) -> x509.Certificate:
-    builder = _builder(subject, issuer.certificate.subject, public, now, years=3)
+    builder = _with_places(_builder(subject, issuer.certificate.subject, public, now, years=3), issuer)
     builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
     builder = builder.add_extension(_usage(ca=False), critical=True)
     builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
     builder = builder.add_extension(_authority_id(issuer.key), critical=False)
-    if timestamping:
-        builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING]), critical=True)
+    if extended is not None:
+        builder = builder.add_extension(x509.ExtendedKeyUsage([extended]), critical=True)
+    if extended == ExtendedKeyUsageOID.OCSP_SIGNING:
+        builder = builder.add_extension(x509.OCSPNoCheck(), critical=False)
     if hosts:
         names: list[x509.GeneralName] = [x509.DNSName(host) for host in hosts]
         names += [x509.IPAddress(ipaddress.ip_address(ip)) for ip in ("127.0.0.1", "::1")]
@@ -214,6 +232,19 @@ def _tls(directory: Path, now: datetime, codes: Sequence[str], hosts: Sequence[s
         own = ["localhost", stem.lower(), *hosts]
         certificate = _leaf(authority, private.public_key(), name, now, hosts=own)
         _save(directory / "tls" / f"{stem}.pem", private, [certificate])
+
+
+def _services(directory: Path, issuing: Issuer, now: datetime) -> None:
+    """Two time-stamp authorities and an OCSP responder."""
+    for stem, curve in (("tsa", ec.SECP256R1()), ("tsa2", ec.SECP384R1())):
+        tsa = ec.generate_private_key(curve)
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"{stem.upper()} (mô phỏng)")])
+        certificate = _leaf(issuing, tsa.public_key(), subject, now, extended=ExtendedKeyUsageOID.TIME_STAMPING)
+        _save(directory / "tsa" / f"{stem}.pem", tsa, [certificate, issuing.certificate])
+    responder = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "OCSP (mô phỏng)")])
+    certificate = _leaf(issuing, responder.public_key(), subject, now, extended=ExtendedKeyUsageOID.OCSP_SIGNING)
+    _save(directory / "ocsp" / "responder.pem", responder, [certificate, issuing.certificate])
 
 
 def _log_key(directory: Path, origin: str) -> None:

@@ -107,12 +107,17 @@ def _about(response: ocsp.OCSPResponse, certificate: Known, issuer: Known, *, em
 
 
 def _names_issuer(single: ocsp.OCSPSingleResponse, issuer: Known) -> bool:
-    name, key = _issuer_hashes(issuer, single.hash_algorithm.name)
+    name, key = issuer_hashes(issuer, single.hash_algorithm.name)
     return single.issuer_name_hash == name and single.issuer_key_hash == key
 
 
 @functools.lru_cache(maxsize=512)
-def _issuer_hashes(issuer: Known, algorithm: str) -> tuple[bytes, bytes]:
+def issuer_hashes(issuer: Known, algorithm: str) -> tuple[bytes, bytes]:
+    """issuerNameHash and issuerKeyHash of a CertID (RFC 6960 4.1.1).
+
+    Raises:
+        ValueError: an algorithm that is not used for this.
+    """
     if algorithm not in ("sha1", "sha256", "sha384", "sha512"):
         raise ValueError(f"CertID by {algorithm}")
     return hashlib.new(algorithm, issuer.subject.public_bytes()).digest(), hashlib.new(algorithm, _key_bits(issuer)).digest()
