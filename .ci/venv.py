@@ -62,7 +62,8 @@ def link() -> None:
     ).stdout.strip()
     (Path(folder) / "vanthu.pth").write_text(f"{ROOT}\n")
     launcher = VENV / "bin" / "vanthu"
-    launcher.write_text(f"#!{PYTHON}\nfrom exchange.cli import main\nmain()\n")
+    # Verification workers import the launcher as a module; only the command itself may run it.
+    launcher.write_text(f'#!{PYTHON}\nfrom exchange.cli import main\n\nif __name__ == "__main__":\n    main()\n')
     launcher.chmod(0o755)
 
 

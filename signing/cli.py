@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from signing.cli_inspect import inspect
 from signing.cli_keys import keys
 from signing.cli_sign import sign
-from signing.cli_verify import inspect, verify
+from signing.cli_verify import verify
 
 VERBS = (verify, inspect, sign, keys)

@@ -1,146 +1,275 @@
-"""cli_verify — the auditor's verbs verify and inspect. No database, no network."""
+"""cli_verify — the auditor's verb verify: one file or thousands, evidence files too. No database, no network."""
 
 from __future__ import annotations
 
+import dataclasses
+import json
+import os
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any
 
 import click
-from rich.progress import Progress
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
-from signing.cli_options import FILE, TRUST, now
-from signing.errors import SigningError, TrustUnusable
-from signing.evidence import EvidenceReport, check
-from signing.policy import POLICIES
-from signing.report import PdfVerdict, Reason, Verdict
+from signing import wording
+from signing.batch import CLAIMED, Outcome, Question, Tally, expand, verify_files
+from signing.cli_options import TRUST, now
+from signing.errors import SigningError
+from signing.evidence import EvidenceReport
+from signing.explain import explain
+from signing.keys import open_key
+from signing.policy_rules import POLICIES, policy
+from signing.report import PdfVerdict, Verdict, to_json
+from signing.report_files import ReportFiles
+from signing.report_json import FORMAT, Shown, document_report, evidence_report, line, refused_report, tool
 from signing.sandbox import Sandbox
 from signing.show import EVENT_COLUMNS, Screen, event_label, local, moment, options, refused
 from signing.trust import Trust
-from signing.verify_pdf import verify_pdf
+from signing.wording import VIETNAM, safe
 
-Kind = Literal["document", "attachment", "copy"]
+FULL_UP_TO = 5  # files shown in full; more get a line each
+_TARGET = click.Path(path_type=Path)
+_KEY = click.Path(path_type=Path, exists=True)
+_COLOUR = {Verdict.VALID: "green", Verdict.INVALID: "red", Verdict.UNDETERMINED: "yellow"}
+_MARK = {Verdict.VALID: "✓", Verdict.INVALID: "✗", Verdict.UNDETERMINED: "?"}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the caller wants to see and to have written."""
+
+    jsonl: bool
+    explained: bool
+    fail_fast: bool
+    jobs: int
+    html: Path | None
+    report_pdf: Path | None
+    etsi: Path | None
+    key: Path | None
+    password_file: Path | None
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, type=FILE)
+@click.argument("files", nargs=-1, required=True)
 @TRUST
-@click.option("--policy", type=click.Choice(POLICIES), default="nd30", show_default=True, help="Policy for PDF files.")
-@click.option("--kind", type=click.Choice(["document", "attachment", "copy"]), default="document", show_default=True, help="What a PDF is.")
+@click.option("--policy", "policy_name", default="nd30", show_default=True, metavar="NAME", help=f"{', '.join(POLICIES)}, or a policy file (.toml).")
+@click.option("--kind", type=click.Choice(["document", "attachment", "copy", "auto"]), default="document", show_default=True, help="What a PDF is.")
+@click.option("--number", default="", metavar="TEXT", help="Number and symbol that an attachment's mark must show.")
+@click.option("--at", "at_text", default="", metavar="TIME", help='Judge at this ISO 8601 time, or "claimed": when the signers say they signed.')
+@click.option("--explain", "explained", is_flag=True, help="Say for each failed check what would have to be different.")
+@click.option("--html", type=_TARGET, help="Write an HTML page; a folder when there are several files.")
+@click.option("--report-pdf", type=_TARGET, help="Write a signed PDF report; wants --key.")
+@click.option("--key", type=_KEY, help="PKCS#12 or PEM key that signs the PDF report.")
+@click.option("--password-file", type=_KEY, help="Password of the key file.")
+@click.option("--etsi", type=_TARGET, help="Write the ETSI TS 119 102-2 report (XML).")
+@click.option("--jobs", type=click.IntRange(1, 256), default=None, help="Files verified at the same time.  [default: processors]")
+@click.option("--jsonl", is_flag=True, help="Print a line of JSON for each file, as it is done.")
+@click.option("--fail-fast", is_flag=True, help="Stop at the first file that does not hold.")
 @options
-def verify(files: tuple[Path, ...], trust_folder: Path, policy: str, kind: str, screen: Screen) -> None:
+def verify(
+    files: tuple[str, ...], trust_folder: Path, policy_name: str, kind: str, number: str, at_text: str, jobs: int | None, screen: Screen, **more: Any
+) -> None:
     """Verify PDFs, folders of PDFs and evidence files (.asice), offline."""
+    wanted = Wanted(jobs=jobs or os.cpu_count() or 1, **more)
+    if wanted.report_pdf and not wanted.key:
+        raise click.UsageError("--report-pdf wants --key: the report is signed.")
+    if wanted.jsonl:
+        screen.as_json = True
     try:
+        policy(policy_name)
         trust = Trust.load(trust_folder)
-        paths = [p for f in files for p in (sorted(f.rglob("*.pdf")) if f.is_dir() else [f])]
-        keys = (trust_folder / "log.vkey").read_text().split() if (trust_folder / "log.vkey").exists() else []
-        results = _verify_all(paths, trust, keys, policy, cast(Kind, kind), screen)
-    except TrustUnusable as error:
+        vkeys = tuple((trust_folder / "log.vkey").read_text().split()) if (trust_folder / "log.vkey").exists() else ()
+        paths = expand(files)
+        at = _moment(at_text)
+        question = Question(trust, at or now(), policy_name, kind, number, at_text == CLAIMED, vkeys)
+        code = _run(screen, paths, question, wanted)
+    except SigningError as error:
         refused(screen, error)
         sys.exit(2)
-    screen.value([{"file": str(path), "result": result} for path, result in results])
-    if len(results) > 1:
-        rows = [(str(path), _label(result, screen)) for path, result in results]
-        screen.table(("Tổng hợp", "Summary"), (("Tệp", "File"), ("Kết quả", "Verdict")), rows)
-    sys.exit(0 if results and all(_holds(result) for _, result in results) else 1)
+    except FileNotFoundError as error:
+        raise click.UsageError(f"File {str(error)!r} does not exist.") from error
+    sys.exit(code)
 
 
-Result = PdfVerdict | EvidenceReport | Reason
-
-
-def _verify_all(paths: Sequence[Path], trust: Trust, keys: Sequence[str], policy: str, kind: Kind, screen: Screen) -> list[tuple[Path, Result]]:
-    results: list[tuple[Path, Result]] = []
-    sandbox = Sandbox(workers=1)
+def _moment(text: str) -> datetime | None:
+    """The moment asked for; a time without a zone is Vietnam's."""
+    if text in ("", CLAIMED):
+        return None
     try:
-        with Progress(console=screen.err, transient=True, disable=len(paths) < 2) as bar:
-            task = bar.add_task(screen.word("Đang kiểm tra", "Verifying"), total=len(paths))
-            for path in paths:
-                result = _verify_one(path, trust, keys, policy, kind, sandbox)
-                results.append((path, result))
-                _show(path, result, screen)
-                bar.advance(task)
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise click.UsageError(f"--at {text!r} is neither an ISO 8601 time nor {CLAIMED!r}.") from error
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=VIETNAM)
+
+
+def _run(screen: Screen, paths: list[Path], question: Question, wanted: Wanted) -> int:
+    """Verify, show, write; the exit code: 0 all hold, 1 some do not."""
+    if not paths:
+        raise click.UsageError("There is no PDF or evidence file in the folder.")
+    key = open_key(wanted.key, password=_password(wanted)) if wanted.key else None
+    reports = ReportFiles(wanted.html, wanted.report_pdf, wanted.etsi, key, len(paths) > 1, question.at)
+    tally, started = Tally(), time.monotonic()
+    _warn_claimed(screen, question)
+    sandbox = Sandbox(workers=min(wanted.jobs, len(paths)))
+    output = _Output(screen, question, wanted, len(paths))
+    try:
+        for outcome in _watched(screen, verify_files(paths, question, sandbox, jobs=wanted.jobs), len(paths)):
+            tally.add(outcome)
+            output.show(outcome)
+            if reports.wanted and isinstance(outcome.result, PdfVerdict):
+                reports.add(outcome.path, outcome.result, claimed=outcome.claimed)
+            if wanted.fail_fast and outcome.verdict is not Verdict.VALID:
+                break
     finally:
         sandbox.close()
-    return results
+    reports.close()
+    output.close(tally, time.monotonic() - started)
+    return 0 if tally.verdicts[Verdict.VALID] == len(paths) else 1
 
 
-def _verify_one(path: Path, trust: Trust, keys: Sequence[str], policy: str, kind: Kind, sandbox: Sandbox) -> Result:
-    if path.suffix.lower() not in (".asice", ".asic", ".zip"):
-        return sandbox.verify(path, trust, at=now(), policy=policy, kind=kind)
-
-    def pdf(file: Path, of_kind: str) -> PdfVerdict:
-        return sandbox.verify(file, trust, at=now(), policy="nd30", kind=cast(Kind, of_kind))
-
-    try:
-        return check(path, trust=trust, vkeys=keys, at=now(), verify=pdf)
-    except SigningError as error:
-        return Reason(error.code, f"{error.vi} {error.detail}", f"{error.en} {error.detail}", error.place)
+def _password(wanted: Wanted) -> bytes | None:
+    return wanted.password_file.read_bytes().rstrip(b"\r\n") if wanted.password_file else None
 
 
-def _holds(result: Result) -> bool:
-    if isinstance(result, EvidenceReport):
-        return result.ok
-    return isinstance(result, PdfVerdict) and result.verdict is Verdict.VALID
+def _warn_claimed(screen: Screen, question: Question) -> None:
+    if question.claimed and not screen.as_json:
+        screen.out.print(
+            screen.word(
+                "[bold yellow]!! XÉT TẠI THỜI ĐIỂM NGƯỜI KÝ TỰ KHAI: không có gì chứng minh thời điểm đó; kết luận dưới đây chỉ để tham khảo.[/]",
+                "[bold yellow]!! JUDGED AT THE TIME THE SIGNERS CLAIM: nothing proves that time; the verdicts below are for information only.[/]",
+            )
+        )
 
 
-def _label(result: Result, screen: Screen) -> str:
-    if isinstance(result, PdfVerdict):
-        return screen.word(result.verdict.vi, result.verdict.en)
-    verdict = Verdict.VALID if _holds(result) else Verdict.INVALID
-    return screen.word(verdict.vi, verdict.en)
+class _Rate(ProgressColumn):
+    """Files per second, over the whole run."""
+
+    def render(self, task: Task) -> Text:
+        elapsed = task.finished_time or task.elapsed or 0.0
+        return Text(f"{task.completed / elapsed:.0f}/s" if elapsed > 0 else "–/s")
 
 
-def _show(path: Path, result: Result, screen: Screen) -> None:
-    if isinstance(result, PdfVerdict):
-        screen.verdict(path.name, result)
-    elif isinstance(result, EvidenceReport):
-        _show_evidence(path, result, screen)
-    elif not screen.as_json:
-        screen.out.print(f"{path.name}: [bold red]{screen.word(Verdict.INVALID.vi, Verdict.INVALID.en)}[/]")
-        screen.reasons([result])
+def _watched(screen: Screen, outcomes: Iterator[Outcome], total: int) -> Iterator[Outcome]:
+    """The outcomes, with a bar on standard error while they come.
+
+    Where both streams are the same terminal the bar is drawn by the console that prints the
+    results, or each would overwrite the other.
+    """
+    console = screen.out if screen.out.is_terminal and not screen.as_json else screen.err
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=total < 2 or not console.is_terminal, refresh_per_second=4) as bar:
+        task = bar.add_task(screen.word("Đang kiểm tra", "Verifying"), total=total)
+        for outcome in outcomes:
+            yield outcome
+            bar.advance(task)
 
 
-def _show_evidence(path: Path, report: EvidenceReport, screen: Screen) -> None:
-    if screen.as_json:
-        return
-    style = "bold green" if report.ok else "bold red"
-    screen.out.print(f"{path.name}: [{style}]{_label(report, screen)}[/]")
+class _Output:
+    """Results as they come: JSON (one document, or a line each), full screens, or a line each; then a summary."""
+
+    def __init__(self, screen: Screen, question: Question, wanted: Wanted, total: int) -> None:
+        self.screen, self.question, self.wanted, self.total = screen, question, wanted, total
+        self._written = 0
+        if screen.as_json and not wanted.jsonl:
+            head = {"format": FORMAT, "tool": to_json(tool()), "made_at": question.at.isoformat()}
+            click.echo(json.dumps(head, ensure_ascii=False)[:-1] + ', "documents": [', nl=False)
+
+    def show(self, outcome: Outcome) -> None:
+        """One outcome."""
+        if self.screen.as_json:
+            shown = _shown(outcome)
+            if self.wanted.jsonl:
+                click.echo(json.dumps(line(shown, made_at=self.question.at), ensure_ascii=False))
+            else:
+                text = json.dumps(to_json(shown), ensure_ascii=False, indent=1 if self.total <= FULL_UP_TO else None)
+                click.echo(("," if self._written else "") + "\n" + text, nl=False)
+        elif self.total <= FULL_UP_TO:
+            _show(self.screen, outcome)
+        else:
+            self._one_line(outcome)
+        if self.wanted.explained and isinstance(outcome.result, PdfVerdict):
+            self.screen.explanations(explain(outcome.result))
+        self._written += 1
+
+    def _one_line(self, outcome: Outcome) -> None:
+        text = Text(f"{_MARK[outcome.verdict]} ", style=_COLOUR[outcome.verdict])
+        text.append(f"{self.screen.word(*wording.VERDICTS[outcome.verdict])}  ", style=_COLOUR[outcome.verdict])
+        text.append(safe(str(outcome.path)))
+        codes = ", ".join(dict.fromkeys(r.code for r in outcome.reasons))
+        text.append(f"  {codes}" if codes and outcome.verdict is not Verdict.VALID else "", style="dim")
+        self.screen.out.print(text, soft_wrap=True)
+
+    def close(self, tally: Tally, elapsed: float) -> None:
+        """The summary."""
+        if self.screen.as_json:
+            if not self.wanted.jsonl:
+                click.echo(f'\n], "summary": {json.dumps(to_json(tally.summary(elapsed)), ensure_ascii=False)}}}')
+            return
+        if self.total < 2:
+            return
+        word = self.screen.word
+        skipped = self.total - tally.total
+        rows = [(word(*wording.VERDICTS[v]), str(tally.verdicts[v]), f"{100 * tally.verdicts[v] / tally.total:.0f} %") for v in Verdict]
+        if skipped:
+            rows.append((word("chưa kiểm tra", "not checked"), str(skipped), ""))
+        rows.append((word("tổng cộng", "total"), str(self.total), word(f"{elapsed:.1f} giây, {tally.total / elapsed:.0f} tệp/giây", _rate(tally, elapsed))))
+        self.screen.table(("Tổng hợp", "Summary"), (("Kết quả", "Verdict"), ("Số tệp", "Files"), ("Tỷ lệ", "Share")), rows)
+        frequent = [(str(n), word(tally.texts[c].vi, tally.texts[c].en), c) for c, n in tally.codes.most_common(5)]
+        if frequent:
+            self.screen.table(("Lý do thường gặp", "Most frequent reasons"), (("Số tệp", "Files"), ("Lý do", "Reason"), ("Mã", "Code")), frequent)
+        if self.total > FULL_UP_TO:
+            slow = [(f"{1000 * seconds:.0f} ms", safe(str(path))) for seconds, path in tally.slowest]
+            self.screen.table(("Chậm nhất", "Slowest"), (("Thời gian", "Time"), ("Tệp", "File")), slow)
+
+
+def _rate(tally: Tally, elapsed: float) -> str:
+    return f"{elapsed:.1f} s, {tally.total / elapsed:.0f} files/s"
+
+
+def _shown(outcome: Outcome) -> Shown:
+    name = str(outcome.path)
+    if isinstance(outcome.result, PdfVerdict):
+        return document_report(name, outcome.result, judged_at=outcome.at, claimed=outcome.claimed)
+    return evidence_report(name, outcome.result) if isinstance(outcome.result, EvidenceReport) else refused_report(name, outcome.result)
+
+
+def _show(screen: Screen, outcome: Outcome) -> None:
+    if isinstance(outcome.result, PdfVerdict):
+        screen.verdict(outcome.path.name, outcome.result, at=outcome.at)
+    elif isinstance(outcome.result, EvidenceReport):
+        _show_evidence(screen, outcome.path, outcome.verdict, outcome.result)
+    else:
+        _head(screen, outcome.path, outcome.verdict)
+        screen.reasons([outcome.result])
+
+
+def _head(screen: Screen, path: Path, verdict: Verdict) -> None:
+    screen.out.print(f"[bold {_COLOUR[verdict]}]{screen.word(*wording.VERDICTS[verdict])}[/]  [bold]{escape(safe(path.name))}[/]")
+
+
+def _show_evidence(screen: Screen, path: Path, verdict: Verdict, report: EvidenceReport) -> None:
+    _head(screen, path, verdict)
+    report = dataclasses.replace(report, document_id=escape(safe(report.document_id)), sender=escape(safe(report.sender)))
     screen.say(f"Văn bản: {report.document_id} · bên gửi: {report.sender}", f"Document: {report.document_id} · sender: {report.sender}")
     rows = [
         (str(e["index"]), moment(e["at"]), event_label(screen, str(e["ev"]), str(e.get("st", ""))), str(e["by"]), str(e.get("to", ""))) for e in report.events
     ]
     screen.table(("Chuỗi lưu giữ (đã chứng minh)", "Custody (proven)"), EVENT_COLUMNS, rows)
-    for name, _, verdict in report.files:
-        shown = Verdict(verdict) if verdict else None
-        screen.say(f"  {name}: {shown.vi if shown else '—'}", f"  {name}: {shown.en if shown else '—'}")
+    for name, _, word in report.files:
+        shown = Verdict(word) if word else None
+        label = escape(safe(name))
+        screen.say(f"  {label}: {shown.vi if shown else '—'}", f"  {label}: {shown.en if shown else '—'}")
     if report.seal is not None:
-        stamp = report.seal.time_source == "timestamp"
+        stamp, signer = report.seal.time_source == "timestamp", escape(safe(report.seal.signer))
         screen.say(
-            f"Niêm phong: {report.seal.signer}; " + (f"dấu thời gian {local(report.seal.time)}" if stamp else "không có dấu thời gian"),
-            f"Seal: {report.seal.signer}; " + (f"time-stamp {local(report.seal.time)}" if stamp else "no time-stamp"),
+            f"Niêm phong: {signer}; " + (f"dấu thời gian {local(report.seal.time)}" if stamp else "không có dấu thời gian"),
+            f"Seal: {signer}; " + (f"time-stamp {local(report.seal.time)}" if stamp else "no time-stamp"),
         )
     screen.reasons(report.reasons)
-
-
-@click.command()
-@click.argument("file", type=FILE)
-@TRUST
-@options
-def inspect(file: Path, trust_folder: Path, screen: Screen) -> None:
-    """Show each signature of a PDF, which revision it covers and what changed later."""
-    try:
-        findings = verify_pdf(file, Trust.load(trust_folder), at=now())
-    except TrustUnusable as error:
-        sys.exit(refused(screen, error))
-    screen.value(findings)
-    screen.say(
-        f"SHA-256 {findings.sha256} · {findings.size} byte · {findings.revisions} bản",
-        f"SHA-256 {findings.sha256} · {findings.size} bytes · {findings.revisions} revisions",
-    )
-    columns = (("Trường", "Field"), ("Người ký", "Signer"), ("Bản", "Revision"), ("Thay đổi sau đó", "Later changes"), ("Toàn vẹn", "Intact"))
-    rows = [(s.field, s.signer, f"{s.revision}/{s.revisions}", s.changes_after, "✓" if s.intact else "✗") for s in findings.signatures]
-    screen.table(("Chữ ký", "Signatures"), columns, rows)
-    if not screen.as_json:
-        screen.reasons((*findings.reasons, *(r for s in findings.signatures for r in s.reasons)))
-    sys.exit(1 if findings.error else 0)

@@ -387,7 +387,7 @@ def _facts_of_chain(signature: SignatureFinding) -> list[Pair]:
 
 
 def _facts_of_algorithms(signature: SignatureFinding) -> list[Pair]:
-    used = " · ".join(part for part in (signature.scheme or signature.algorithm, signature.key, signature.digest) if part)
+    used = wording.algorithm(signature.scheme or signature.algorithm, signature.key, signature.digest)
     vi, en = words(wording.STRENGTH, signature.strength)
     return [(f"đã dùng: {used} ({vi})", f"used: {used} ({en})")] if used else []
 

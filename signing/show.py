@@ -139,7 +139,7 @@ class Screen:
         for code in (VALIDITY, SCOPE, STATUS):
             rows.append(("  " + word(*_SHORT[code]), self._answer(answered[code])))
         add(("Đường tin cậy", "Trust path"), " › ".join(common_name(c.subject) for c in s.chain))
-        for f in s.revocations[1:]:
+        for f in (f for f in s.revocations[1:] if f.source != "anchor"):
             rows.append(
                 (word("Thu hồi CA", "CA revocation"), Text(f"{common_name(f.subject)}: {self._revocation(f.state, f.source, f.produced_at)}", style="dim"))
             )
@@ -172,8 +172,8 @@ class Screen:
         return " · ".join(p for p in parts if p)
 
     def _algorithm(self, s: SignatureFinding) -> str:
-        parts = [p for p in (s.scheme or s.algorithm, s.key, s.digest) if p]
-        return " · ".join(parts) + (f" — {self.word(*words(wording.STRENGTH, s.strength))}" if parts and s.strength != "unknown" else "")
+        used = wording.algorithm(s.scheme or s.algorithm, s.key, s.digest)
+        return used + (f" — {self.word(*words(wording.STRENGTH, s.strength))}" if used and s.strength != "unknown" else "")
 
     def _changes(self, s: SignatureFinding) -> Text:
         text = Text(self.word(*words(wording.CHANGES_AFTER, s.changes_after)))

@@ -114,6 +114,7 @@ SYNTAX: dict[str, Pair] = {
     "overlapping_ranges": ("phạm vi ký chồng nhau", "overlapping signed ranges"),
     "timestamp_typed_sig": ("dấu thời gian ghi sai loại", "time-stamp stored as a signature"),
     "not_strict": ("không đúng cú pháp chặt của ISO 32000", "not strict ISO 32000"),
+    "not_der": ("chữ ký không đúng mã hóa DER", "signature not in DER"),
     "unsupported_subfilter": ("loại chữ ký không hỗ trợ", "unsupported kind of signature"),
 }
 DUAL: dict[str, Pair] = {
@@ -146,6 +147,15 @@ QUESTIONS: dict[str, Pair] = {
     "STATUS": ("Trạng thái", "Status"),
 }
 VERDICTS: dict[Verdict, Pair] = {v: (v.vi, v.en) for v in Verdict}
+
+
+SCHEMES = {"pss": "RSASSA-PSS", "pkcs1v15": "RSA PKCS#1 v1.5", "ecdsa": "ECDSA", "ed25519": "Ed25519"}
+
+
+def algorithm(scheme: str, key: str, digest: str) -> str:
+    """Scheme, key and digest for people: ``RSASSA-PSS · RSA-3072 · SHA-256``."""
+    shown = re.sub(r"^SHA(?=\d{3}$|1$)", "SHA-", digest.upper().replace("_", "-"))
+    return " · ".join(p for p in (SCHEMES.get(scheme, scheme), key, shown) if p)
 
 
 def words(table: dict[str, Pair], code: str) -> Pair:

@@ -85,7 +85,7 @@ def _answers(s: SignatureFinding) -> str:
 def _about(s: SignatureFinding) -> str:
     proven = s.best_time_source in ("timestamp", "document_timestamp", "custody")
     best = f"{time(s.best_time)} ({both(words(wording.PROOFS, s.best_time_source))})" if proven else both(_DISPROVED)
-    algorithm = " · ".join(escape(p) for p in (s.scheme or s.algorithm, s.key, s.digest) if p)
+    algorithm = escape(wording.algorithm(s.scheme or s.algorithm, s.key, s.digest))
     strength = f" — {both(words(wording.STRENGTH, s.strength))}" if algorithm else ""
     covers = ("không có gì sau bản này", "nothing follows it") if s.covers_whole_file else ("còn bản sau", "later revisions follow")
     coverage = both((f"bản {s.revision}/{s.revisions}, {covers[0]}", f"revision {s.revision} of {s.revisions}, {covers[1]}")) if s.revisions else ""

@@ -156,7 +156,7 @@ def _facts(s: SignatureFinding) -> list[tuple[Pair, str]]:
     proof = words(wording.PROOFS, s.best_time_source)
     indication = Indication.FAILED.value if outcome(s) is State.FAILED else s.indication.value
     strength = words(wording.STRENGTH, s.strength)
-    algorithm = " · ".join(p for p in (s.scheme or s.algorithm, s.key, s.digest) if p)
+    algorithm = wording.algorithm(s.scheme or s.algorithm, s.key, s.digest)
     return [
         (("Cơ quan", "Organisation"), s.organisation),
         (("Trường", "Field"), s.field),
