@@ -1,10 +1,10 @@
-"""cli — the auditor's verbs, collected: verify, inspect, sign, keys. No database, no network."""
+"""cli — the auditor's verbs, collected. No database; the network only for time-stamp authorities that are named."""
 
 from __future__ import annotations
 
 from signing.cli_inspect import inspect
 from signing.cli_keys import keys
-from signing.cli_sign import sign
+from signing.cli_sign import sign, sign_complete, sign_prepare, timestamp
 from signing.cli_verify import verify
 
-VERBS = (verify, inspect, sign, keys)
+VERBS = (verify, inspect, sign, timestamp, sign_prepare, sign_complete, keys)
