@@ -37,7 +37,7 @@ def respond(request: bytes, key: SigningKey, *, now: datetime, serial: int) -> b
             info["nonce"] = asked["nonce"].native
         content = tsp.TSTInfo(info).dump()
     except (ValueError, TypeError):
-        rejected: bytes = tsp.TimeStampResp({"status": {"status": "rejection"}}).dump()
+        rejected: bytes = tlv(0x30, tsp.PKIStatusInfo({"status": "rejection"}).dump())
         return rejected
     answer: bytes = tlv(0x30, tsp.PKIStatusInfo({"status": "granted"}).dump(), _token(content, key))
     return answer
