@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from signing.keys import open_key
+from signing.keys import Scheme, open_key
 from signing.report import Role, Verdict
 from signing.trust import Trust
 from tests.interop.calls import judged, sign
@@ -35,10 +35,10 @@ def job(what: str, key_file: Path, trust_folder: Path, source: Path, target: Pat
     trust = Trust.load(trust_folder)
     if what == "raw":
         bare = open_key(key_file)
-        return lambda: bare.sign(b"x")
+        return lambda: bare.sign(b"x", Scheme.PKCS1V15)
     if what == "sign":
         key = open_key(key_file)
-        return lambda: sign(source, target, key, trust, role=Role.AGENCY, kind="attachment")
+        return lambda: sign(source, target, key, trust, role=Role.AGENCY, kind="attachment", scheme="pkcs1")
 
     def verify() -> None:
         verdict = judged(source, trust, kind="attachment")

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import os
 import zlib
+from datetime import UTC, datetime
 from pathlib import Path
 
+from signing.presentation import Page
+from signing.presentation.appearances import attachment_mark
 from signing.report import Role
+from signing.sign_pdf import AGENCY_FIELD
+from signing.sign_pdf.appearance import field_box
 from tests.interop.calls import sign
 from tests.interop.material import Office
 
@@ -42,8 +47,16 @@ def pdf_of(path: Path, size: int, pages: int = 1) -> Path:
 def reference(path: Path, office: Office, size: int = REFERENCE) -> Path:
     """The reference document: person, then agency, RSA-2048, PAdES B-B, a chain of three, CRLs at hand."""
     drawn, half = pdf_of(path.with_name(f"draft-{path.name}"), size, 3), path.with_name(f"half-{path.name}")
-    sign(drawn, half, office.key("rsa-2048", Role.PERSON), office.trust, role=Role.PERSON, kind="document")
-    sign(half, path, office.key("rsa-2048", Role.AGENCY), office.trust, role=Role.AGENCY, kind="document")
+    sign(drawn, half, office.key("rsa-2048", Role.PERSON), office.trust, role=Role.PERSON, kind="document", scheme="pkcs1")
+    sign(half, path, office.key("rsa-2048", Role.AGENCY), office.trust, role=Role.AGENCY, kind="document", scheme="pkcs1")
     drawn.unlink()
     half.unlink()
     return path
+
+
+def marked(source: Path, target: Path, office: Office) -> Path:
+    """An attachment as NĐ 30/2020 wants it: one agency signature, RSA-2048 PKCS#1 v1.5, with the visible mark."""
+    look = attachment_mark("125/QĐ-UBND", datetime.now(UTC))
+    boxes, key = {AGENCY_FIELD: field_box(look, Page())}, office.key("rsa-2048", Role.AGENCY)
+    sign(source, target, key, office.trust, role=Role.AGENCY, kind="attachment", scheme="pkcs1", boxes=boxes, appearance=look)
+    return target

@@ -40,12 +40,13 @@ class Row:
         return (self.what, self.median, self.least, self.against, self.ratio, self.bar, held)
 
 
-def cpu_ms(work: Callable[[], object]) -> float:
-    """CPU milliseconds of this process for one call, garbage collected before."""
+def cpu_ms(work: Callable[[], object], calls: int = 1) -> float:
+    """CPU milliseconds of this process for one call, mean of `calls` in a row, garbage collected before."""
     gc.collect()
     start = time.process_time()
-    work()
-    return (time.process_time() - start) * 1000
+    for _ in range(calls):
+        work()
+    return (time.process_time() - start) * 1000 / calls
 
 
 def interleaved(sides: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:

@@ -4,23 +4,29 @@ import gc
 import json
 import sys
 import time
+from pathlib import Path
+from typing import Any
 
-import pdfsigner
-
-
-def peak_mb():
-    with open("/proc/self/status") as status:
-        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024
+import pdfsigner  # type: ignore[import-not-found]
 
 
-for line in sys.stdin:
-    ask = json.loads(line)
-    gc.collect()
-    start = time.process_time()
+def work(ask: dict[str, Any]) -> bool:
     if ask["do"] == "sign":
         pdfsigner.sign_pdf(ask["source"], ask["target"], ask["key"], ask["password"])
-        holds = True
-    else:
-        report = pdfsigner.verify_pdf_report(ask["source"], ask["root"])
-        holds = report["all_trusted"]
-    print(json.dumps({"ms": (time.process_time() - start) * 1000, "holds": holds, "peak": peak_mb()}), flush=True)
+        return True
+    return bool(pdfsigner.verify_pdf_report(ask["source"], ask["root"])["all_trusted"])
+
+
+def main() -> None:
+    for line in sys.stdin:
+        ask = json.loads(line)
+        gc.collect()
+        start = time.process_time()
+        holds = all([work(ask) for _ in range(ask["calls"])])
+        milliseconds = (time.process_time() - start) * 1000 / ask["calls"]
+        peak = next(int(row.split()[1]) for row in Path("/proc/self/status").read_text().splitlines() if row.startswith("VmHWM")) / 1024
+        print(json.dumps({"ms": milliseconds, "holds": holds, "peak": peak}), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -32,7 +32,7 @@ def certificates(folder: Path) -> list[Any]:
 
 def sign(ask: dict[str, Any]) -> bool:
     if ask["key"] not in _signers:
-        _signers[ask["key"]] = signers.SimpleSigner.load_pkcs12(ask["key"], passphrase=ask["password"].encode())
+        _signers[ask["key"]] = signers.SimpleSigner.load_pkcs12(ask["key"], passphrase=ask["password"].encode())  # type: ignore[no-untyped-call]
     metadata = signers.PdfSignatureMetadata(field_name="CoQuan", md_algorithm="sha256", subfilter=fields.SigSeedSubFilter.PADES)
     with open(ask["source"], "rb") as source, open(ask["target"], "wb") as target:
         signers.sign_pdf(IncrementalPdfFileWriter(source), metadata, signer=_signers[ask["key"]], output=target)
@@ -55,8 +55,8 @@ def main() -> None:
         ask = json.loads(line)
         gc.collect()
         start = time.process_time()
-        holds = sign(ask) if ask["do"] == "sign" else verify(ask, trust)
-        milliseconds = (time.process_time() - start) * 1000
+        holds = all([sign(ask) if ask["do"] == "sign" else verify(ask, trust) for _ in range(ask["calls"])])
+        milliseconds = (time.process_time() - start) * 1000 / ask["calls"]
         peak = next(int(row.split()[1]) for row in Path("/proc/self/status").read_text().splitlines() if row.startswith("VmHWM")) / 1024
         print(json.dumps({"ms": milliseconds, "holds": holds, "peak": peak}), flush=True)
 

@@ -30,7 +30,7 @@ class Peer:
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True, cwd=folder, env=surroundings)
 
     def ask(self, **request: Any) -> dict[str, Any]:
-        """The peer's answer: ``ms`` of CPU, ``holds``, ``peak`` MB.
+        """The peer's answer: ``ms`` of CPU for one of ``calls`` in a row, ``holds``, ``peak`` MB.
 
         Raises:
             Unavailable: it ended.
