@@ -62,8 +62,8 @@ def link() -> None:
     ).stdout.strip()
     (Path(folder) / "vanthu.pth").write_text(f"{ROOT}\n")
     launcher = VENV / "bin" / "vanthu"
-    # Verification workers import the launcher as a module; only the command itself may run it.
-    launcher.write_text(f'#!{PYTHON}\nfrom exchange.cli import main\n\nif __name__ == "__main__":\n    main()\n')
+    # Verification workers load the launcher as a module: they must neither run the command nor import the hub.
+    launcher.write_text(f'#!{PYTHON}\nif __name__ == "__main__":\n    from exchange.cli import main\n\n    main()\n')
     launcher.chmod(0o755)
 
 

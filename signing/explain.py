@@ -1,32 +1,18 @@
-"""explain — giải thích: what each finding means in law, and what would have to be different.
+"""explain — giải thích: for every check that did not pass, what would have to be different.
 
-`answers` gives the named sub-verdicts that the law asks for: INTEGRITY, KEY-MATCH and CERT
-(CRY-04), and under CERT the three of NĐ 68/2024 Art 31: VALIDITY, SCOPE and STATUS
-(CRY-02). `explain` goes through every check that did not pass, with the facts of this
-file: which certificate, which time, which bytes. Pure.
+With the facts of this file: which certificate, which time, which bytes, until when. Pure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from signing import wording
 from signing.reasons import CATALOGUE
 from signing.report import CertificateFacts, Check, PdfVerdict, Reason, Role, SignatureFinding, State
-from signing.wording import Pair, common_name, day, local, size_of, words
+from signing.sub_verdicts import outcome
+from signing.wording import Pair, common_name, local, size_of, words
 
-_WORST = (State.FAILED, State.INDETERMINATE, State.PASSED, State.SKIPPED)
-INTEGRITY, KEY_MATCH, CERT = "INTEGRITY", "KEY-MATCH", "CERT"
-VALIDITY, SCOPE, STATUS = "VALIDITY", "SCOPE", "STATUS"
-QUESTIONS = (INTEGRITY, KEY_MATCH, CERT, VALIDITY, SCOPE, STATUS)
-_CHECKS_OF = {
-    INTEGRITY: ("format", "byte_range", "digest", "later_changes", "docmdp"),
-    KEY_MATCH: ("signature_value", "certificate_binding"),
-    VALIDITY: ("validity",),
-    SCOPE: ("key_usage",),
-    STATUS: ("revocation",),
-}
 _REASON_CHECK = {
     "pdf.tampered.bytes": "byte_range",
     "pdf.tampered.changed": "later_changes",
@@ -62,16 +48,6 @@ _REASON_CHECK = {
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """One named sub-verdict on a signature: its code, outcome and one sentence in each language."""
-
-    code: str
-    state: State
-    vi: str
-    en: str
-
-
-@dataclass(frozen=True, slots=True)
 class Explanation:
     """One check that did not pass: where, what was found, what would have to be different, and the facts.
 
@@ -89,103 +65,6 @@ class Explanation:
     needed_en: str
     facts: tuple[Pair, ...] = ()
     warning: bool = False
-
-
-def worst(states: Iterable[State]) -> State:
-    """The outcome that decides: failed before undetermined before passed."""
-    present = set(states)
-    return next((s for s in _WORST if s in present), State.INDETERMINATE)
-
-
-def answers(signature: SignatureFinding) -> tuple[Answer, ...]:
-    """The six named sub-verdicts on one signature, in the order of `QUESTIONS` (CRY-02, CRY-04)."""
-    validity, scope, status = _validity(signature), _scope(signature), _status(signature)
-    return (_integrity(signature), _key_match(signature), _certificate(signature, (validity, scope, status)), validity, scope, status)
-
-
-def _made(signature: SignatureFinding, question: str) -> State | None:
-    """What the checks behind a question say; None when none of them was made."""
-    states = [c.state for c in signature.checks if c.code in _CHECKS_OF[question] and c.state is not State.SKIPPED]
-    return worst(states) if states else None
-
-
-def _integrity(signature: SignatureFinding) -> Answer:
-    state = _made(signature, INTEGRITY) or (State.PASSED if signature.intact else State.FAILED)
-    unlawful = any(not c.lawful for c in signature.changes) or any(r.code.startswith("pdf.tampered") for r in signature.reasons)
-    if not signature.intact or unlawful:
-        state = State.FAILED if signature.byte_range or signature.signature_value or unlawful or not signature.checks else worst((state, State.INDETERMINATE))
-    if state is State.PASSED:
-        return Answer(INTEGRITY, state, "Nội dung đã ký còn nguyên vẹn.", "The signed content is intact.")
-    if state is State.FAILED:
-        return Answer(INTEGRITY, state, "Nội dung đã bị thay đổi hoặc không khớp chữ ký.", "The content was changed or does not match the signature.")
-    return Answer(INTEGRITY, state, "Chưa xác định được tính toàn vẹn.", "Integrity could not be determined.")
-
-
-def _key_match(signature: SignatureFinding) -> Answer:
-    state = _made(signature, KEY_MATCH) or (State.PASSED if signature.intact else State.INDETERMINATE)
-    sentences = {
-        State.PASSED: ("Chữ ký được tạo bằng khóa bí mật ứng với chứng thư.", "Made by the private key that belongs to the certificate."),
-        State.FAILED: ("Chữ ký không được tạo bằng khóa ứng với chứng thư.", "Not made by the key that belongs to the certificate."),
-    }
-    return Answer(KEY_MATCH, state, *sentences.get(state, ("Chưa xác định được khóa đã ký.", "Which key signed could not be determined.")))
-
-
-def _validity(signature: SignatureFinding) -> Answer:
-    certificate, at = signature.certificate, signature.best_time
-    state = _made(signature, VALIDITY)
-    codes = {r.code for r in signature.reasons}
-    if state is None and codes & {"signature.expired", "signature.not_yet_valid"}:
-        state = State.INDETERMINATE
-    if certificate is None or at is None:
-        state = state or (State.PASSED if signature.trusted else State.INDETERMINATE)
-        vi, en = words(wording.STATES, state.value)
-        return Answer(VALIDITY, state, f"Thời hạn chứng thư: {vi}.", f"Validity period: {en}.")
-    within = certificate.not_before <= at <= certificate.not_after
-    state = state or (State.PASSED if within else State.INDETERMINATE)
-    period = f"{day(certificate.not_before)} – {day(certificate.not_after)}"
-    how_vi, how_en = words(wording.PROOFS, signature.best_time_source)
-    inside = ("trong thời hạn", "within its period") if within else ("ngoài thời hạn", "outside its period")
-    return Answer(VALIDITY, state, f"{period}; {inside[0]} lúc {local(at)} ({how_vi}).", f"{period}; {inside[1]} at {local(at)} ({how_en}).")
-
-
-def _scope(signature: SignatureFinding) -> Answer:
-    state = _made(signature, SCOPE)
-    codes = {r.code for r in signature.reasons}
-    if state is None:
-        state = State.FAILED if "signature.key_usage" in codes else State.PASSED if signature.trusted else State.INDETERMINATE
-    if "signature.certificate_kind" in codes and state is State.PASSED:
-        state = State.INDETERMINATE
-    kind_vi, kind_en = words(wording.CERTIFICATE_KINDS, signature.certificate_kind) if signature.certificate_kind else wording.CERTIFICATE_KINDS[""]
-    end_vi, end_en = {
-        State.PASSED: ("được dùng để ký", "may be used to sign"),
-        State.FAILED: ("không được dùng để ký", "may not be used to sign"),
-    }.get(state, ("chưa xác định phạm vi sử dụng", "scope of use not determined"))
-    return Answer(SCOPE, state, f"Chứng thư {kind_vi}, {end_vi}.", f"Certificate {kind_en}, {end_en}.")
-
-
-def _status(signature: SignatureFinding) -> Answer:
-    state = {"good": State.PASSED, "revoked": State.FAILED}.get(signature.revocation, State.INDETERMINATE)
-    state = worst(s for s in (_made(signature, STATUS), state) if s is not None)
-    what_vi, what_en = words(wording.REVOCATION, signature.revocation)
-    by_vi, by_en = words(wording.SOURCES, signature.revocation_source) if signature.revocation_source else ("chưa có nguồn trả lời", "no source answered")
-    produced = next((f.produced_at for f in signature.revocations if f.produced_at is not None), None)
-    when = f", {local(produced)}" if produced else ""
-    return Answer(STATUS, state, f"{what_vi.capitalize()} ({by_vi}{when}).", f"{what_en.capitalize()} ({by_en}{when}).")
-
-
-def _certificate(signature: SignatureFinding, parts: Sequence[Answer]) -> Answer:
-    chain = [c.state for c in signature.checks if c.code == "chain"] or [State.PASSED if signature.anchor else State.INDETERMINATE]
-    state = worst((*chain, *(p.state for p in parts)))
-    if signature.anchor:
-        anchor = common_name(signature.anchor)
-        path = ("Dẫn tới gốc tin cậy " + anchor, "Leads to the trusted root " + anchor)
-    else:
-        path = ("Không dẫn tới gốc tin cậy", "No path to a trusted root")
-    open_vi = ", ".join(wording.QUESTIONS[p.code][0].lower() for p in parts if p.state is not State.PASSED)
-    open_en = ", ".join(wording.QUESTIONS[p.code][1].lower() for p in parts if p.state is not State.PASSED)
-    if state is State.PASSED or not open_vi:
-        return Answer(CERT, state, path[0] + ".", path[1] + ".")
-    return Answer(CERT, state, f"{path[0]}; chưa đạt: {open_vi}.", f"{path[1]}; not met: {open_en}.")
 
 
 def remedy(code: str) -> Pair:
@@ -228,16 +107,6 @@ def _is_of_a_signature(reason: Reason, verdict: PdfVerdict) -> bool:
 def check_of(code: str) -> str:
     """The check that a reason belongs to: a code of `Check`, ``dual``, ``mark`` or ``document``."""
     return _REASON_CHECK.get(code, "mark" if code.startswith("mark.") else "status" if code.startswith("signature.") else "document")
-
-
-def outcome(signature: SignatureFinding) -> State:
-    """The outcome of one signature: its indication, and never better than its integrity.
-
-    A validation process that looks at the CMS alone passes a signature whose document was
-    changed afterwards (signing.md T2); the change decides.
-    """
-    state = {"TOTAL-FAILED": State.FAILED, "TOTAL-PASSED": State.PASSED}.get(signature.indication.value, State.INDETERMINATE)
-    return worst((state, State.FAILED)) if _integrity(signature).state is State.FAILED else state
 
 
 def _of_check(signature: SignatureFinding, check: Check, code: str, reason: Reason | None) -> Explanation:

@@ -20,7 +20,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from signing.evidence import EvidenceReport
-from signing.explain import Answer, Explanation, answers, explain, remedy
+from signing.explain import Explanation, explain, remedy
 from signing.report import (
     DualSignature,
     Indication,
@@ -31,6 +31,7 @@ from signing.report import (
     Verdict,
     to_json,
 )
+from signing.sub_verdicts import Answer, answers
 
 FORMAT = "vanthu-report/1"
 LIBRARIES = ("pyhanko", "pyhanko-certvalidator", "cryptography", "asn1crypto", "lxml")

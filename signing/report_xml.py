@@ -15,9 +15,10 @@ from urllib.parse import quote
 from lxml import etree
 
 from signing import wording
-from signing.explain import answers, check_of, outcome
+from signing.explain import check_of
 from signing.report import CertificateFacts, Check, PdfVerdict, Reason, Role, SignatureFinding, State, Verdict
 from signing.report_json import tool
+from signing.sub_verdicts import answers, outcome, standing
 from signing.wording import safe, words
 
 VR = "http://uri.etsi.org/19102/v1.2.1#"
@@ -80,8 +81,7 @@ def true_indication(verdict: PdfVerdict, signature: SignatureFinding) -> tuple[S
     INDETERMINATE / SIG_CONSTRAINTS_FAILURE (EN 319 102-1 clause 5.1.4.3), a changed file TOTAL-FAILED.
     """
     state = outcome(signature)
-    reasons = (*verdict.reasons, *verdict.findings.reasons)
-    if state is not State.FAILED and any(r.code.startswith("pdf.tampered") for r in reasons):
+    if state is not State.FAILED and standing(verdict, signature) is State.FAILED:
         return State.FAILED, _sub(verdict.sub_indication, "FORMAT_FAILURE")
     if state is State.FAILED:
         changed = any(not c.lawful for c in signature.changes) or "pdf.tampered.changed" in {r.code for r in signature.reasons}

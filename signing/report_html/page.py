@@ -7,10 +7,11 @@ from datetime import datetime
 from html import escape
 
 from signing import wording
-from signing.explain import Explanation, answers, explain, outcome
+from signing.explain import Explanation, explain
 from signing.report import Change, Indication, PdfVerdict, Reason, Role, SignatureFinding, State, Verdict
 from signing.report_html.markup import banner, both, facts, mark, section, table, time, whole_page
 from signing.report_html.timeline import timeline
+from signing.sub_verdicts import answers, outcome, standing
 from signing.wording import Pair, common_name, day, safe, size_of, words
 
 _DISPROVED: Pair = ("chưa có dấu thời gian chứng minh", "no time-stamp proves it")
@@ -32,8 +33,8 @@ def html_report(name: str, verdict: PdfVerdict, *, made_at: datetime, claimed: b
         body += f'<div class="loud" role="note">{both(_CLAIMED, block=True)}</div>'
     why = ("Lưu ý", "Notes") if verdict.verdict is Verdict.VALID else ("Vì sao, và cần khác đi thế nào", "Why, and what would have to be different")
     body += section(why, _explanations(explain(verdict)), name="reasons")
-    body += section(("Diễn biến của tệp", "Timeline of the file"), timeline(findings), name="timeline")
-    signatures = "".join(_signature(number, s) for number, s in enumerate(findings.signatures, 1))
+    body += section(("Diễn biến của tệp", "Timeline of the file"), timeline(verdict), name="timeline")
+    signatures = "".join(_signature(number, s, standing(verdict, s)) for number, s in enumerate(findings.signatures, 1))
     body += section(("Chữ ký", "Signatures"), signatures, name="signatures")
     body += section(("Tệp và cách tự kiểm tra", "The file, and how to check it yourself"), _file(name, verdict), name="file")
     return whole_page(f"{verdict.verdict.vi} — {name}", body, made_at)
@@ -66,9 +67,9 @@ def _explanations(found: Iterable[Explanation]) -> str:
     return "".join(out)
 
 
-def _signature(number: int, s: SignatureFinding) -> str:
+def _signature(number: int, s: SignatureFinding, state: State) -> str:
     role = both(words(wording.ROLES, s.role.value))
-    head = f"<header><h3>{mark(outcome(s))}{number}. {escape(s.signer or s.field)}</h3><span>{role}</span></header>"
+    head = f"<header><h3>{mark(state)}{number}. {escape(s.signer or s.field)}</h3><span>{role}</span></header>"
     return f'<article id="signature-{number}">{head}{_answers(s)}{_about(s)}{_chain(s)}{_revocations(s)}{_stamps(s)}{_changes(s.changes)}{_checks(s)}</article>'
 
 

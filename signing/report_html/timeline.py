@@ -9,8 +9,8 @@ from __future__ import annotations
 from html import escape
 
 from signing import wording
-from signing.explain import outcome
-from signing.report import PdfFindings, Role, SignatureFinding
+from signing.report import PdfFindings, PdfVerdict, Role, SignatureFinding
+from signing.sub_verdicts import standing
 from signing.wording import local, words
 
 WIDTH, ROW, TOP = 400, 64, 10
@@ -18,8 +18,9 @@ MOST_ROWS, MOST_BARS = 24, 8
 _LETTERS = 44
 
 
-def timeline(findings: PdfFindings) -> str:
+def timeline(verdict: PdfVerdict) -> str:
     """The picture; "" when no revision is known."""
+    findings = verdict.findings
     total = max((findings.revisions, *(s.revision for s in findings.signatures), 0))
     if total < 1:
         return ""
@@ -37,7 +38,7 @@ def timeline(findings: PdfFindings) -> str:
         parts.append(_row(findings, revision, total, left, place[revision]))
     for column, s in enumerate(signatures):
         x, end = 14 + 14 * column, place[s.revision] + ROW // 2 - 4
-        parts.append(f'<g class="{outcome(s).value}"><line class="bar" x1="{x}" x2="{x}" y1="{TOP + 4}" y2="{end}"/>')
+        parts.append(f'<g class="{standing(verdict, s).value}"><line class="bar" x1="{x}" x2="{x}" y1="{TOP + 4}" y2="{end}"/>')
         parts.append(f'<line stroke="currentColor" x1="{x}" x2="{left}" y1="{end}" y2="{end}" stroke-dasharray="2 3"/>')
         parts.append(f'<circle class="dot" cx="{x}" cy="{end}" r="5"/></g>')
     return "".join(parts) + "</svg>"

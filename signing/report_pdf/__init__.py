@@ -18,11 +18,12 @@ from typing import Any
 
 from signing import wording
 from signing.errors import SigningError
-from signing.explain import answers, explain, outcome
+from signing.explain import explain
 from signing.keys import SigningKey
 from signing.report import Indication, PdfVerdict, Role, SignatureFinding, State, Verdict
 from signing.report_json import tool
 from signing.sign_pdf import AGENCY_FIELD, sign_pdf
+from signing.sub_verdicts import answers, outcome, standing
 from signing.wording import MARKS, Pair, common_name, day, local, safe, size_of, words
 
 typst: ModuleType | None
@@ -108,7 +109,7 @@ def _data(name: str, verdict: PdfVerdict, made_at: datetime, claimed: bool) -> d
         "about": (f"{kind[0].capitalize()} · chính sách {verdict.policy} · {dual[0]}", f"{kind[1].capitalize()} · policy {verdict.policy} · {dual[1]}"),
         "claimed": _CLAIMED if claimed else None,
         "explanations": explanations,
-        "signatures": [_signature(number, s) for number, s in enumerate(findings.signatures, 1)],
+        "signatures": [_signature(number, s, standing(verdict, s)) for number, s in enumerate(findings.signatures, 1)],
         "file": [
             (*label, value)
             for label, value in (
@@ -129,8 +130,7 @@ def _joined(place: str, pair: Pair) -> Pair:
     return (f"{place} · {pair[0]}", pair[1]) if place else pair
 
 
-def _signature(number: int, s: SignatureFinding) -> dict[str, Any]:
-    state = outcome(s)
+def _signature(number: int, s: SignatureFinding, state: State) -> dict[str, Any]:
     return {
         "title": f"{number}. {s.signer or s.field}",
         "role": words(wording.ROLES, s.role.value),
