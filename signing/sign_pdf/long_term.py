@@ -17,7 +17,6 @@ from typing import Any
 from asn1crypto import cms, core, crl, ocsp
 from asn1crypto import x509 as asn1_x509
 from cryptography import x509
-from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.pdf_utils.misc import PdfError
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.general import SigningError as PyHankoSigningError
@@ -29,7 +28,7 @@ from pyhanko.sign.validation.errors import ValidationInfoReadingError
 from signing.errors import FieldRefused, PdfUnusable, ValidationDataMissing
 from signing.sign_pdf.increment import new_hash
 from signing.sign_pdf.plan import TOKEN_ROOM
-from signing.sign_pdf.pyhanko_writer import CHUNK
+from signing.sign_pdf.pyhanko_writer import CHUNK, check_end, opened
 from signing.sign_pdf.replacing import copy_hashed, replacing
 from signing.sign_pdf.validation_data import Stored, ValidationData
 from signing.trust import Trust
@@ -71,8 +70,9 @@ def renew(
     with replacing(target) as file:
         try:
             copy_hashed(source, file, new_hash("sha256"))
+            check_end(file)
         except OSError as error:
-            raise PdfUnusable(str(error), place=source.name) from error
+            raise PdfUnusable(f"{error.strerror}", place=source.name) from error
         if data and trust is not None:
             archive(file, trust, timestamp, now)
         elif data:
@@ -96,10 +96,7 @@ def add_validation_data(file: BufferedRandom, trust: Trust, now: datetime) -> bo
         ValidationDataMissing: neither `trust` nor the file has an answer for some certificate.
     """
     try:
-        file.seek(0)
-        writer = IncrementalPdfFileWriter(file)
-        if writer.prev.encrypted:
-            raise PdfUnusable("encrypted")
+        writer = opened(file)
         data = ValidationData(_stored(writer.prev))
         for leaf, others in _certificates(writer.prev):
             data.add(leaf, others, trust, now=now)
@@ -130,10 +127,7 @@ def add_document_timestamp(file: BufferedRandom, timestamp: Callable[[bytes], by
         PdfUnusable: not a PDF that can be extended.
     """
     try:
-        file.seek(0)
-        writer = IncrementalPdfFileWriter(file)
-        if writer.prev.encrypted:
-            raise PdfUnusable("encrypted")
+        writer = opened(file)
         stamper = PdfTimeStamper(_Stamper(timestamp))
         asyncio.run(stamper.async_timestamp_pdf(writer, "sha256", bytes_reserved=2 * TOKEN_ROOM, in_place=True, chunk_size=CHUNK))
         file.flush()

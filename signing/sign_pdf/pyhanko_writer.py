@@ -34,18 +34,42 @@ def place(file: BufferedRandom, plan: Plan) -> Hole:
         PdfUnusable: encrypted, or not a PDF that can be signed.
     """
     try:
-        file.seek(0)
-        writer = IncrementalPdfFileWriter(file)
-        if writer.prev.encrypted:
-            raise PdfUnusable("encrypted")
+        check_end(file)
+        writer = opened(file)
         if writer.prev.xrefs.hybrid_xrefs_present:
             _unhybrid(file, writer.prev)
-            writer = IncrementalPdfFileWriter(file)
+            writer = opened(file)
         return _place(writer, plan)
     except PyHankoSigningError as error:
         raise FieldRefused(f"{error}"[:300], place=plan.field) from error
     except (PdfError, ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
         raise PdfUnusable(f"{type(error).__name__}: {error}"[:300]) from error
+
+
+def check_end(file: BufferedRandom) -> None:
+    """Gate: nothing but white space after the end of the last revision; viewers disagree about anything else (signing.md A3).
+
+    Raises:
+        PdfUnusable: there is.
+    """
+    size = file.seek(0, 2)
+    file.seek(max(0, size - 2048))
+    _, mark, rest = file.read().rpartition(b"%%EOF")
+    if not mark or rest.strip(b"\0\t\n\x0c\r "):
+        raise PdfUnusable("bytes after the end of the document" if mark else "no end of the document")
+
+
+def opened(file: BufferedRandom) -> IncrementalPdfFileWriter:
+    """pyHanko's writer on `file`.
+
+    Raises:
+        PdfUnusable: encrypted.
+    """
+    file.seek(0)
+    writer = IncrementalPdfFileWriter(file)
+    if writer.prev.encrypted:
+        raise PdfUnusable("encrypted")
+    return writer
 
 
 def _place(writer: IncrementalPdfFileWriter, plan: Plan) -> Hole:

@@ -44,8 +44,8 @@ class ValidationData:
     def add(self, leaf: x509.Certificate, others: Sequence[x509.Certificate], trust: Trust, *, now: datetime) -> None:
         """Add what `leaf` needs: its chain by `trust`, and for each certificate in it the freshest answer."""
         held = [x509.load_der_x509_certificate(der) for der in self.stored.certificates]
-        result = trust.path(leaf, [*others, *held], at=now)
-        if result.problem == "NO_CERTIFICATE_CHAIN_FOUND":
+        result = trust.path(leaf, [*others, *held], at=now, purpose="any")
+        if not result.anchor:
             self.missing[leaf.subject.rfc4514_string()] = None
         for certificate in result.chain:
             self.certificates[certificate.public_bytes(Encoding.DER)] = None

@@ -6,13 +6,12 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from signing.errors import KeyUnusable
 from signing.keys import Scheme, SigningKey
@@ -21,7 +20,8 @@ from signing.report import Indication, Role
 from signing.sign_pdf import sign_pdf
 from signing.trust import Trust
 from signing.verify_pdf import verify_pdf
-from tests.house import SENDER, Pki, letter
+from tests.house import Pki, letter
+from tests.signing_material import pair_of
 
 pkcs11 = pytest.importorskip("pkcs11", reason="python-pkcs11 is not installed")
 MODULES = ("/usr/lib/softhsm/libsofthsm2.so", "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so", "/usr/lib64/libsofthsm2.so")
@@ -29,32 +29,6 @@ MODULE = next((Path(m) for m in MODULES if Path(m).exists()), None)
 pytestmark = pytest.mark.skipif(MODULE is None or shutil.which("softhsm2-util") is None, reason="softhsm2 is not installed")
 PIN = "2468"
 LABEL = "vanthu-test"
-
-
-def key_of(pki: Pki, name: str) -> tuple[rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey, list[x509.Certificate]]:
-    """A key with its certificates: the agency's RSA key, or a curve key certified here by the issuing CA."""
-    if name == "rsa":
-        data = (pki.folder / "agencies" / SENDER / "seal.pem").read_bytes()
-        private = load_pem_private_key(data, None)
-        assert isinstance(private, rsa.RSAPrivateKey)
-        return private, x509.load_pem_x509_certificates(data)
-    ca = (pki.folder / "ca" / "issuing.pem").read_bytes()
-    issuer_key, issuer = load_pem_private_key(ca, None), x509.load_pem_x509_certificate(ca)
-    assert isinstance(issuer_key, rsa.RSAPrivateKey)
-    private = ec.generate_private_key(ec.SECP256R1() if name == "p256" else ec.SECP384R1())
-    template = x509.load_pem_x509_certificate((pki.folder / "agencies" / SENDER / "seal.pem").read_bytes())
-    builder = x509.CertificateBuilder(
-        issuer_name=issuer.subject,
-        subject_name=template.subject,
-        public_key=private.public_key(),
-        serial_number=x509.random_serial_number(),
-        not_valid_before=pki.now - timedelta(hours=1),
-        not_valid_after=pki.now + timedelta(days=30),
-    )
-    for extension in template.extensions:
-        if isinstance(extension.value, (x509.KeyUsage, x509.BasicConstraints)):
-            builder = builder.add_extension(extension.value, critical=extension.critical)
-    return private, [builder.sign(issuer_key, issuer.signature_hash_algorithm), issuer]
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +44,7 @@ def token(pki: Pki, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     run("--init-token", "--free", "--label", LABEL, "--so-pin", "13579", "--pin", PIN)
     certificates: list[tuple[str, bytes, x509.Certificate]] = []
     for number, name in enumerate(("rsa", "p256", "p384"), 1):
-        private, chain = key_of(pki, name)
+        private, chain = pair_of(pki, name)
         file = folder / f"{name}.pem"
         file.write_bytes(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
         run("--import", str(file), "--token", LABEL, "--label", name, "--id", f"0{number}", "--pin", PIN)
