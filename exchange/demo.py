@@ -20,11 +20,10 @@ from rich.table import Table
 
 from exchange.demo_house import AGENCIES, PULLER, PUSHER, SENDER, DemoHouse, Failed
 from exchange.demo_letter import VIETNAM, write_letter
+from exchange.demo_signing import sign_attachment, sign_letter
 from exchange.edxml.write import write_package
 from exchange.envelope import Header, Organ, Outgoing, Trace
-from signing.report import Role
 from signing.show import Screen
-from signing.sign_pdf import AGENCY_FIELD, PERSON_FIELD, Profile, sign_pdf
 from signing.trust import Trust
 
 STEP_SECONDS = 40.0
@@ -144,14 +143,13 @@ def make_package(house: DemoHouse, story: Story, pdf: Path | None) -> tuple[Path
     else:
         letter, table = pdf, None
     trust = Trust.load(house.folder / "pki" / "trust")
-    by_person, signed = house.folder / "da-ky-nguoi.pdf", house.folder / "van-ban.pdf"
-    sign_pdf(letter, by_person, house.person_key(), now=now, role=Role.PERSON, field=PERSON_FIELD, trust=trust)
-    stamp = house.timestamper(trust)
-    sign_pdf(by_person, signed, house.seal_key(SENDER), now=now, role=Role.AGENCY, field=AGENCY_FIELD, profile=Profile.B_LT, trust=trust, timestamp=stamp)
+    signed, code = house.folder / "van-ban.pdf", f"{number}/{notation}"
+    stamp, clerk = house.timestamper(trust), house.seal_key(SENDER)
+    sign_letter(letter, signed, person=house.person_key(), agency=clerk, organisation=AGENCIES[SENDER], now=now, trust=trust, timestamp=stamp)
     files = [Outgoing(f"{number}-{notation}.pdf", "Văn bản chính", "application/pdf", signed)]
     if table is not None:
         attachment = house.folder / "phu-luc-da-ky.pdf"
-        sign_pdf(table, attachment, house.seal_key(SENDER), now=now, role=Role.AGENCY, field=AGENCY_FIELD, kind="attachment", trust=trust, timestamp=stamp)
+        sign_attachment(table, attachment, agency=clerk, number=code, now=now, trust=trust, timestamp=stamp)
         files.append(Outgoing("phu-luc.pdf", "Phụ lục", "application/pdf", attachment))
     story.tell(
         "Người có thẩm quyền đã ký, rồi cơ quan ký có dấu thời gian; phụ lục do cơ quan ký.",

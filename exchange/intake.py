@@ -193,13 +193,14 @@ def _check_seal(office: Office, submission: Submission) -> str:
 
 def _check_signatures(office: Office, package: Package) -> dict[int, PdfVerdict]:
     """Verdict per PDF by position, each in the sandbox; a broken one is refused."""
-    trust, now = office.trust(), office.clock()
+    trust, now, code = office.trust(), office.clock(), document_code(package.header)
     verdicts: dict[int, PdfVerdict] = {}
     for attachment in package.attachments:
         if attachment.media_type != "application/pdf" or attachment.path is None:
             continue
         kind = "document" if attachment.position == 0 else "attachment"
-        verdict = office.sandbox.verify(attachment.path, trust, at=now, policy="nd30", kind=kind)
+        number = "" if kind == "document" else code
+        verdict = office.sandbox.verify(attachment.path, trust, at=now, policy="nd30", kind=kind, number=number)
         if verdict.verdict is Verdict.INVALID:
             reasons = "; ".join(dict.fromkeys(r.code for r in verdict.reasons))
             raise SignatureRefused(f"{attachment.name}: {reasons}"[:300], place=_place(attachment))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from signing.marks import numbers_equal
+from signing.marks import numbers_equal, pair_problem
 from signing.policy_rules import POLICIES, Policy, policy
 from signing.reasons import reason
 from signing.report import Check, DualSignature, Indication, PdfFindings, PdfVerdict, Reason, Role, SignatureFinding, State, Verdict
@@ -155,6 +155,10 @@ def _judge_marks(findings: PdfFindings, kind: str, number: str, judgement: _Judg
     for signature in findings.signatures:
         if signature.mark is not None:
             judgement.warnings += signature.mark.problems
+    if kind == "document":
+        shown = {role: next((s.mark for s in _of(findings, role) if s.mark is not None), None) for role in (Role.PERSON, Role.AGENCY)}
+        off = pair_problem(shown[Role.PERSON], shown[Role.AGENCY])
+        judgement.warnings += [off] if off is not None else []
     if kind != "attachment":
         return
     marks = [s.mark for s in _of(findings, Role.AGENCY) if s.mark is not None and s.mark.kind == "attachment"]

@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from exchange.agency import Agency, Mode
+from exchange.demo_signing import sign_attachment
 from exchange.edxml.status import write_status
 from exchange.edxml.write import write_package
 from exchange.envelope import Header, Organ, Outgoing, ResponseFor, StatusMessage
@@ -35,6 +36,7 @@ AGENCIES = (
     (PUSHER, "Cơ quan nhận hai (mô phỏng)"),
 )
 PERSONS = (("lanh-dao", "Nguyễn Văn A (mô phỏng)", SENDER),)
+NUMBER = "125/QĐ-UBND"  # of every package made here; its attachment shows it
 ORIGIN = "hub.example.vn/custody/2026"
 
 
@@ -83,8 +85,7 @@ def make_house_pki(folder: Path) -> Pki:
     half, draft = folder / "half.pdf", letter(folder / "draft.pdf")
     sign_pdf(draft, half, pki.person(), now=now, role=Role.PERSON, field="NguoiKy")
     sign_pdf(half, pki.document, pki.seal(SENDER), now=now, role=Role.AGENCY, field="CoQuan", trust=Trust.load(folder / "trust"))
-    table = letter(folder / "table.pdf", "Phu luc")
-    sign_pdf(table, pki.attachment, pki.seal(SENDER), now=now, role=Role.AGENCY, field="CoQuan", kind="attachment")
+    sign_attachment(letter(folder / "table.pdf", "Phu luc"), pki.attachment, agency=pki.seal(SENDER), number=NUMBER, now=now, trust=None, timestamp=None)
     return pki
 
 

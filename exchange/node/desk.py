@@ -90,7 +90,8 @@ class Desk:
             for attachment in parsed.attachments:
                 if attachment.path is not None and attachment.media_type == "application/pdf":
                     kind = "document" if attachment.position == 0 else "attachment"
-                    verdict = self.sandbox.verify(attachment.path, self.trust(), at=now, policy="nd30", kind=kind)
+                    number = "" if kind == "document" else document_code(parsed.header)
+                    verdict = self.sandbox.verify(attachment.path, self.trust(), at=now, policy="nd30", kind=kind, number=number)
                     verdicts[attachment.name] = {
                         "verdict": verdict.verdict.value,
                         "dual_signature": verdict.dual_signature.value,

@@ -23,6 +23,7 @@ from signing.report import (
     Check,
     Indication,
     Level,
+    Reason,
     RevocationFact,
     Role,
     SignatureFinding,
@@ -64,7 +65,7 @@ def _timestamp_finding(signature: Signature, stamp: TimestampFact) -> SignatureF
     state = State.PASSED if stamp.holds else State.INDETERMINATE if untrusted else State.FAILED
     checks = [*signature.checks, Check("timestamp", state, "" if stamp.holds else "signature.timestamp_broken", stamp.problem, _stamp_problem(stamp))]
     indication, sub = worst(checks)
-    reasons = list(signature.reasons)
+    reasons = [*signature.reasons, *_said(signature)]
     if not stamp.holds:
         reasons.append(reason("signature.timestamp_untrusted" if untrusted else "signature.timestamp_broken", signature.field, stamp.problem))
     return SignatureFinding(
@@ -93,6 +94,11 @@ def _timestamp_finding(signature: Signature, stamp: TimestampFact) -> SignatureF
         signature_value=signature.signed.signature,
         message_digest=signature.signed.message_digest,
     )
+
+
+def _said(signature: Signature) -> list[Reason]:
+    """Reasons of the checks that a path made itself."""
+    return [reason(c.reason, signature.field, c.detail) for c in signature.checks if c.reason]
 
 
 def _stamp_problem(stamp: TimestampFact) -> str:
@@ -125,7 +131,8 @@ class _Conclusion:
 
     def __init__(self, signature: Signature, material: Material, trust: Trust, at: datetime, covering: Sequence[TimestampFact]) -> None:
         self.signature, self.material, self.trust, self.at = signature, material, trust, at
-        self.checks, self.reasons = list(signature.checks), list(signature.reasons)
+        self.checks = list(signature.checks)
+        self.reasons = [*signature.reasons, *_said(signature)]
         self.timestamps = [*own_stamps(signature.signed, material, trust, at), *covering]
         self.certificate: x509.Certificate | None = None
         self.der = b""

@@ -6,25 +6,17 @@ metadata, and the form of the cross-references and object streams themselves.
 
 from __future__ import annotations
 
-import re
 from typing import IO, Any
 
 from pyhanko.pdf_utils import generic
 
 from signing.verify_pdf.byte_rules import TamperSigns
 from signing.verify_pdf.history import resolved
+from signing.verify_pdf.metadata import statements
 from signing.verify_pdf.pdf_file import PdfFile
 from signing.verify_pdf.pdf_objects import Unusual
 
-# Elements of XMP that a signing program writes anew; none is shown to a reader.
-_XMP_STAMPS = re.compile(
-    rb"<(?P<n>xmp:ModifyDate|xmp:MetadataDate|xmp:CreatorTool|pdf:Producer|xmpMM:InstanceID|xmpMM:History)\b[^>]*(?:/>|>.*?</(?P=n)>)"
-    rb"|\b(?:xmp:ModifyDate|xmp:MetadataDate|xmp:CreatorTool|pdf:Producer|xmpMM:InstanceID)\s*=\s*(?:\"[^\"]*\"|'[^']*')"
-    rb"|x:xmptk\s*=\s*(?:\"[^\"]*\"|'[^']*')|<\?xpacket[^>]*\?>",
-    re.DOTALL,
-)
 _INFO_STAMPS = {"/ModDate", "/Producer"}
-LARGEST_XMP = 4 << 20
 DEEPEST = 40
 
 
@@ -96,11 +88,12 @@ def metadata_problem(reader: Any, revision: int) -> str:
     return ""
 
 
-def _told(stream: Any) -> bytes:
+def _told(stream: Any) -> object:
     data = bytes(stream.data)
-    if len(data) > LARGEST_XMP:
+    try:
+        return statements(data)
+    except ValueError:
         return data
-    return b"".join(_XMP_STAMPS.sub(b"", data).split())
 
 
 def _info(handler: Any) -> dict[str, str]:

@@ -13,12 +13,14 @@ import re
 from collections.abc import Iterable, Mapping
 
 from signing.report import Change
+from signing.verify_pdf.metadata import statements
 from signing.verify_pdf.pdf_file import PdfFile
 from signing.verify_pdf.pdf_objects import WHITE, Indirect, Ref, Stream, Unusual
 from signing.verify_pdf.pdf_text import text_string
 
 _TRAILER = {b"Size", b"Root", b"Info", b"ID", b"Prev", b"Type", b"W", b"Index", b"Filter", b"DecodeParms", b"Length"}
 _DSS_ARRAYS = (b"Certs", b"CRLs", b"OCSPs")
+_METADATA_KEYS = {b"Type", b"Subtype", b"Length", b"Filter"}
 _VRI_KEYS = {b"Type", b"Cert", b"CRL", b"OCSP", b"TU", b"TS"}
 _REFERENCE = re.compile(rb"\d+(?:[\0\t\n\x0c\r ]+|%[^\r\n]*[\r\n])+\d+(?:[\0\t\n\x0c\r ]+|%[^\r\n]*[\r\n])+R")
 LARGEST_SCAN = 8 << 20
@@ -107,6 +109,8 @@ class _Update:
                 self._dss(before, after)
             elif key == b"Extensions":
                 self._extensions(before, after)
+            elif key == b"Metadata":
+                self._metadata(before, after)
             elif before != after:
                 raise Unusual(f"catalog /{key.decode('latin-1')}")
 
@@ -115,6 +119,24 @@ class _Update:
             raise Unusual("extensions")
         if isinstance(before, Ref) and before.num in self.objects:
             raise Unusual("extensions")
+
+    def _metadata(self, before: object, after: object) -> None:
+        """XMP may be stamped anew by the saving program; what it says stays."""
+        if not isinstance(before, Ref) or before != after:
+            raise Unusual("metadata")
+        if before.num not in self.objects:
+            return
+        old, new = self.pdf.value(before, self.before), self.objects[before.num].value
+        if not isinstance(old, Stream) or not isinstance(new, Stream) or set(new.dict) - _METADATA_KEYS:
+            raise Unusual("metadata")
+        try:
+            same = statements(self.pdf.decode(old)) == statements(self.pdf.decode(new))
+        except ValueError:
+            same = False
+        if not same:
+            raise Unusual("metadata")
+        self.explained.add(before.num)
+        self._note("metadata", "XMP")
 
     def _form(self, before: object, after: object) -> None:
         if isinstance(before, Ref) != isinstance(after, Ref) or (isinstance(before, Ref) and before != after):
