@@ -1,10 +1,11 @@
-"""Writes what is generated in the documentation: docs/errors.md, and the help in README.md.
+"""Writes what is generated: docs/errors.md, the help in README.md, and the schema of the JSON report.
 
 Run by `make docs`; a test compares.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from exchange.cli import cli
 from exchange.client import Refused
 from exchange.errors import every_error
 from signing import errors as signing_errors
+from signing.report_json import schema
 
 ROOT = Path(__file__).resolve().parent.parent
 START, END = "<!-- help -->\n```\n", "```\n<!-- /help -->"
@@ -52,7 +54,13 @@ def with_help(page: str) -> str:
     return re.sub(pattern, lambda _: START + help_text() + END, page, flags=re.DOTALL)
 
 
+def report_schema() -> str:
+    """schemas/report.schema.json."""
+    return json.dumps(schema(), ensure_ascii=False, indent=1) + "\n"
+
+
 if __name__ == "__main__":
+    (ROOT / "schemas" / "report.schema.json").write_text(report_schema())
     (ROOT / "docs" / "errors.md").write_text(errors_page())
     for name in ("README.md", "README.vi.md"):
         page = ROOT / name

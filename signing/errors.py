@@ -163,3 +163,21 @@ class TrustListInvalid(SigningError):
     code = "trust.list_invalid"
     vi = "Danh sách tin cậy không dùng được: chữ ký không hợp lệ, đã cũ hơn bản đang có hoặc sai mẫu."
     en = "The trust list cannot be used: its signature does not hold, it is older than the one at hand, or it is malformed."
+
+
+class ReportUnavailable(SigningError):
+    code = "report.unavailable"
+    vi = 'Chưa cài phần tạo báo cáo PDF; hãy chạy: pip install "vanthu[report]".'
+    en = 'What makes PDF reports is not installed; run: pip install "vanthu[report]".'
+
+
+class RenderUnavailable(SigningError):
+    code = "render.unavailable"
+    vi = 'Chưa cài phần vẽ trang; hãy chạy: pip install "vanthu[render]".'
+    en = 'What draws pages is not installed; run: pip install "vanthu[render]".'
+
+
+class RenderFailed(SigningError):
+    code = "render.failed"
+    vi = "Không vẽ được các trang của tệp trong giới hạn cho phép."
+    en = "The pages of the file could not be drawn within the limits."

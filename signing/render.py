@@ -19,7 +19,7 @@ from typing import Any
 
 from PIL import Image, ImageChops, ImageDraw, ImageFont
 
-from signing.errors import SigningError
+from signing.errors import RenderFailed, RenderUnavailable
 
 try:
     import pypdfium2
@@ -33,22 +33,6 @@ LARGEST_FILE = 512 << 20
 CELL = 8  # pixels of the grid on which differences are gathered
 _SEEN = 24  # of 255: less is the noise of drawing
 _INK, _SIGNED, _CURRENT = (200, 0, 140), (19, 108, 58), (60, 70, 80)
-
-
-class RenderUnavailable(SigningError):
-    """The part that draws pages is not installed."""
-
-    code = "render.unavailable"
-    vi = 'Chưa cài phần vẽ trang; hãy chạy: pip install "vanthu[render]".'
-    en = 'What draws pages is not installed; run: pip install "vanthu[render]".'
-
-
-class RenderFailed(SigningError):
-    """The pages could not be drawn within the limits."""
-
-    code = "render.failed"
-    vi = "Không vẽ được các trang của tệp trong giới hạn cho phép."
-    en = "The pages of the file could not be drawn within the limits."
 
 
 @dataclass(frozen=True, slots=True)

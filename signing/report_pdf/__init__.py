@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import Any
 
 from signing import wording
-from signing.errors import SigningError
+from signing.errors import ReportUnavailable
 from signing.explain import explain
 from signing.keys import SigningKey
 from signing.report import Indication, PdfVerdict, Role, SignatureFinding, State, Verdict
@@ -36,14 +36,6 @@ _CLAIMED: Pair = (
     "Xét tại thời điểm người ký tự khai, không có bằng chứng độc lập về thời điểm đó.",
     "Judged at the time that the signers claim, which nothing independent proves.",
 )
-
-
-class ReportUnavailable(SigningError):
-    """The part that makes PDF reports is not installed."""
-
-    code = "report.unavailable"
-    vi = 'Chưa cài phần tạo báo cáo PDF; hãy chạy: pip install "vanthu[report]".'
-    en = 'What makes PDF reports is not installed; run: pip install "vanthu[report]".'
 
 
 def pdf_report(name: str, verdict: PdfVerdict, *, made_at: datetime, claimed: bool = False) -> bytes:

@@ -80,7 +80,7 @@ def test_a_document_by_hand(hub: HubProcess, pki: Pki, tmp_path: Path) -> None:
     seal = str(pki.folder / "agencies" / SENDER / "seal.pem")
     vanthu("sign", str(tmp_path / "half.pdf"), "--key", seal, "--role", "agency", "--trust", trust, "-o", str(tmp_path / "done.pdf"))
     verified = json.loads(vanthu("verify", str(tmp_path / "done.pdf"), "--trust", trust, "--json"))
-    assert verified[0]["result"]["dual_signature"] == "complete"
+    assert verified["documents"][0]["dual_signature"] == "complete"
     assert "KHÔNG" not in vanthu("verify", str(tmp_path / "done.pdf"), "--trust", trust)
     assert "CHƯA ĐỦ CĂN CỨ" in vanthu("verify", str(tmp_path / "half.pdf"), "--trust", trust, code=1)
     vanthu("inspect", str(tmp_path / "done.pdf"), "--trust", trust)
