@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import CRLEntryExtensionOID, ExtensionOID
 
 from signing.chain import STRONG, Known, weak_key
@@ -235,6 +236,16 @@ def _time(der: bytes) -> datetime | None:
         return datetime.strptime(whole(der).expect(0x18).body.decode("ascii"), "%Y%m%d%H%M%SZ").replace(tzinfo=UTC)
     except (NotDer, ValueError):
         return None
+
+
+def crl_der(data: bytes) -> bytes:
+    """DER of a CRL in PEM or DER.
+
+    Raises:
+        ValueError: it is none.
+    """
+    crl = x509.load_pem_x509_crl(data) if data.lstrip().startswith(b"-----BEGIN") else x509.load_der_x509_crl(data)
+    return crl.public_bytes(Encoding.DER)
 
 
 _kept: OrderedDict[bytes, Crl | None] = OrderedDict()

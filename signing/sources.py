@@ -31,7 +31,7 @@ from signing.errors import TrustUnusable
 from signing.ocsp import OcspUnusable, nonce_fits, ocsp_answers
 from signing.reasons import reason
 from signing.report import Reason
-from signing.revocation import FRESH_WITHOUT_END, Crl, CrlUnusable, crl_answers, judge
+from signing.revocation import FRESH_WITHOUT_END, Crl, CrlUnusable, crl_answers, crl_der, judge
 
 Fetch = Callable[[str, bytes | None, str], bytes]
 """(url, body or None for GET, content type) → answer body; raises OSError when it cannot."""
@@ -261,8 +261,9 @@ def _renew(wanted: _Wanted, sources: Sources, state: _State, fetch: Fetch, now: 
         return Outcome(wanted.kind, wanted.about, wanted.url, "resting", resting, why)
     code = "trust.source_down"
     try:
-        data = _der(fetch(wanted.url, wanted.body(), "application/ocsp-request" if wanted.kind == "ocsp" else ""))
+        data = fetch(wanted.url, wanted.body(), "application/ocsp-request" if wanted.kind == "ocsp" else "")
         code = "trust.source_invalid"
+        data = crl_der(data) if wanted.kind == "crl" else data
         window = wanted.check(data)
         if not wanted.answers_me(data):
             raise ValueError("nonce of another request")
@@ -287,10 +288,6 @@ def _kept(wanted: _Wanted) -> tuple[datetime, datetime] | None:
     except ValueError:
         wanted.path.unlink(missing_ok=True)
         return None
-
-
-def _der(data: bytes) -> bytes:
-    return x509.load_pem_x509_crl(data).public_bytes(Encoding.DER) if data.lstrip().startswith(b"-----BEGIN X509 CRL") else data
 
 
 def _key(text: str) -> str:

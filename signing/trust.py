@@ -16,14 +16,13 @@ from functools import cached_property
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from signing.anchors import SCOPES, AnchorTerms, default_terms, files, read_anchors, read_certificates
 from signing.chain import MOST_EXTRA, Known, Search, Undecodable, decoded, issued, known, paths, purpose_problem
 from signing.errors import TrustUnusable
 from signing.ocsp import ocsp_answers
 from signing.report import RevocationFact
-from signing.revocation import UNKNOWN, Answer, Revocation, crl_answers, judge
+from signing.revocation import UNKNOWN, Answer, Revocation, crl_answers, crl_der, judge
 
 _RANK = ("", "OUT_OF_BOUNDS_NO_POE", "NOT_YET_VALID", "REVOKED", "CHAIN_CONSTRAINTS_FAILURE", "NO_CERTIFICATE_CHAIN_FOUND")
 # Why a path was dropped, by how `signing.chain` begins to say it.
@@ -74,7 +73,7 @@ class Trust:
         try:
             anchors, terms = read_anchors(directory)
             intermediates = tuple(der for path in files(directory / "intermediates") for der in read_certificates(path))
-            crls = [_crl(path.read_bytes()) for path in files(directory / "crls")]
+            crls = [crl_der(path.read_bytes()) for path in files(directory / "crls")]
             ocsps = [path.read_bytes() for path in files(directory / "ocsps")]
         except (OSError, ValueError) as error:
             raise TrustUnusable(str(error), place=str(directory)) from error
@@ -92,6 +91,10 @@ class Trust:
         for part in (*parts, b"|", *self.ocsps, b"|", repr(self.terms).encode()):
             digest.update(hashlib.sha256(part).digest())
         return digest.hexdigest()
+
+    def terms_of(self, sha256: str) -> tuple[AnchorTerms, ...]:
+        """Terms of the anchor with `sha256` (lower hex): one for each period or use."""
+        return tuple(t for t in self.terms if t.sha256 == sha256) or (default_terms(sha256),)
 
     def path(
         self,
@@ -154,11 +157,7 @@ def _parsed(trust: Trust) -> _Parsed:
     if found is not None:
         return found
     anchors = tuple(known(decoded(der)) for der in trust.anchors)
-    terms: dict[str, tuple[AnchorTerms, ...]] = {}
-    for term in trust.terms:
-        terms[term.sha256] = (*terms.get(term.sha256, ()), term)
-    for anchor in anchors:
-        terms.setdefault(anchor.sha256, (default_terms(anchor.sha256),))
+    terms = {anchor.sha256: trust.terms_of(anchor.sha256) for anchor in anchors}
     found = _Parsed(anchors, tuple(known(decoded(der)) for der in trust.intermediates), terms, {})
     with _lock:
         if len(_cache) > 16:
@@ -294,8 +293,3 @@ def _validity(chain: Sequence[Known], at: datetime) -> tuple[str, str]:
 def _order(result: ChainResult) -> tuple[int, bool, int, int]:
     rank = _RANK.index(result.problem) if result.problem in _RANK else len(_RANK)
     return rank, result.revocation.state != "good", SCOPES.index(result.scope), len(result.chain)
-
-
-def _crl(data: bytes) -> bytes:
-    crl = x509.load_pem_x509_crl(data) if b"-----BEGIN" in data else x509.load_der_x509_crl(data)
-    return crl.public_bytes(Encoding.DER)
