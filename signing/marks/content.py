@@ -19,6 +19,7 @@ MOST_OPERATORS = 50_000
 MOST_LETTERS = 8_000
 MOST_NESTED = 6
 MOST_STATES = 64
+LEAST_SIZE = 2.0  # points; what is smaller nobody reads
 _DELIMITER = rb"[\0\t\n\x0c\r ()<>\[\]{}/%]"
 _TOKEN = re.compile(
     rb"(?:[\0\t\n\x0c\r ]++|%[^\r\n]*+)*+"  # possessive: no backtracking into white space
@@ -268,7 +269,8 @@ class _Interpreter:
         size, wide = state.size * (up[0] ** 2 + up[1] ** 2) ** 0.5, (along[0] ** 2 + along[1] ** 2) ** 0.5
         across = abs(along[0] * up[0] + along[1] * up[1]) / max(wide * (up[0] ** 2 + up[1] ** 2) ** 0.5, 1e-9)
         x, y = full[4], full[5]
-        if state.mode in (3, 7) or not _meets((x, y, x, y), self.clip):
+        unseen = state.mode in (3, 7) or state.colour == "white" or size < LEAST_SIZE
+        if unseen or not _meets((x, y, x, y), self.clip):
             seen.hidden = seen.hidden or bool(text.strip())
         elif state.font is not None:
             turn = (along[0] / max(wide, 1e-9), along[1] / max(wide, 1e-9))
