@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from pyhanko.pdf_utils import generic
+from pyhanko.pdf_utils.misc import PdfError
 
 from signing.marks import Form, FormFont, FormImage, Shown, read_mark
 from signing.presentation import Page
@@ -117,7 +118,7 @@ class PyHankoObjects:
         if isinstance(item, generic.NameObject):
             return Name(str(item)[1:].encode("latin-1", "replace"))
         if isinstance(item, generic.TextStringObject):
-            return item.original_bytes
+            return _bytes_of(item)
         if isinstance(item, generic.FloatObject):
             return float(item)
         if isinstance(item, generic.BooleanObject):
@@ -323,6 +324,14 @@ class _Walk:
         self.left -= 1
         if self.left < 0 or depth > DEEPEST:
             raise ValueError("an appearance of too many objects")
+
+
+def _bytes_of(item: generic.TextStringObject) -> bytes:
+    """A string's bytes as in the file, or as they will be when it was made just now."""
+    try:
+        return item.original_bytes
+    except PdfError:
+        return item.encode("ascii") if item.isascii() else b"\xfe\xff" + item.encode("utf-16-be")
 
 
 def _text(value: object) -> str:

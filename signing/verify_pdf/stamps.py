@@ -34,6 +34,7 @@ def document_stamps(signatures: Sequence[Signature], material: Material, trust: 
 
 
 def covering_stamps(signature: Signature, stamps: dict[int, TimestampFact]) -> list[TimestampFact]:
+    """Document time-stamps of later revisions: they cover the signature."""
     return [stamp for revision, stamp in stamps.items() if revision > signature.revision]
 
 
@@ -69,6 +70,7 @@ def own_stamps(signed: SignedData, material: Material, trust: Trust, at: datetim
 
 
 def earliest(stamps: Sequence[TimestampFact], at: datetime) -> tuple[datetime, str]:
+    """The earliest proven time and what proves it; `at` and ``judged_at`` when nothing does."""
     proven = [s for s in stamps if s.holds]
     if not proven:
         return at, "judged_at"
