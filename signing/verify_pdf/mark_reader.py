@@ -329,7 +329,8 @@ class _Walk:
 def _bytes_of(item: generic.TextStringObject) -> bytes:
     """A string's bytes as in the file, or as they will be when it was made just now."""
     try:
-        return item.original_bytes
+        data: bytes = item.original_bytes
+        return data
     except PdfError:
         return item.encode("ascii") if item.isascii() else b"\xfe\xff" + item.encode("utf-16-be")
 

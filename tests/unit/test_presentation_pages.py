@@ -21,6 +21,7 @@ from signing.presentation.appearances import agency_seal, attachment_mark, copy_
 from signing.report import MarkFact, Role
 from signing.sign_pdf import sign_pdf
 from signing.sign_pdf.appearance import field_box, read_page
+from signing.sign_pdf.looks import attachment_look, copy_look, person_look, seal_look
 from signing.sign_pdf.plan import FieldBox
 from signing.trust import Trust
 from signing.verify_pdf.mark_reader import PlainObjects, PyHankoObjects, signature_mark
@@ -265,3 +266,46 @@ def test_no_room_is_no_place(tmp_path: Path) -> None:
     source = blank(tmp_path / "letter.pdf", Page(), LETTER.replace(b"0 -90 Td", b"0 -20 Td"))
     with pytest.raises(PresentationRefused, match="no room"):
         signing_place(source, "PHO GIAM DOC", "Nguyen Van A")
+
+
+def test_looks_from_the_file_alone(pki: Pki, tmp_path: Path) -> None:
+    source, half, full = blank(tmp_path / "letter.pdf", Page(), LETTER), tmp_path / "half.pdf", tmp_path / "full.pdf"
+    look = person_look(source, sample_signature_png(), title="PHO GIAM DOC", name="Nguyen Van A", strict=True)
+    sign_pdf(source, half, pki.person(), now=NOW, role=Role.PERSON, field="NguoiKy", appearance=look.appearance, boxes=look.boxes)
+    seal = seal_look(half, sample_seal_png(), strict=True)
+    sign_pdf(half, full, pki.seal(SENDER), now=NOW, role=Role.AGENCY, field="CoQuan", trust=Trust.load(pki.folder / "trust"), appearance=seal.appearance)
+    facts = read_back(full, "NguoiKy"), read_back(full, "CoQuan")
+    assert pair_problem(*facts) is None and all(f.problems == () for f in facts)
+    with pytest.raises(PresentationRefused):
+        seal_look(source, sample_seal_png())
+    with pytest.raises(PresentationRefused):  # not the size that was declared
+        larger = seal_look(half, sample_seal_png(), seal_mm=48)
+        sign_pdf(half, full, pki.seal(SENDER), now=NOW, role=Role.AGENCY, field="CoQuan", trust=Trust.load(pki.folder / "trust"), appearance=larger.appearance)
+
+
+def test_a_copy_of_a_marked_attachment_has_both_marks(pki: Pki, tmp_path: Path) -> None:
+    source, once, twice = blank(tmp_path / "s.pdf", Page()), tmp_path / "once.pdf", tmp_path / "twice.pdf"
+    first = attachment_look(source, "7/QĐ-X", NOW)
+    later = {"SaoY": FieldBox(1, Page().rect(Box(110, 225, 200, first.appearance.box.bottom - 1)))}
+    key = pki.seal(SENDER)
+    sign_pdf(source, once, key, now=NOW, role=Role.AGENCY, field="CoQuan", kind="attachment", boxes={**first.boxes, **later}, appearance=first.appearance)
+    mark = copy_mark(CopyForm.SAO_Y, "Văn phòng (mô phỏng)", "", NOW, below=first.appearance.box)
+    sign_pdf(once, twice, key, now=NOW, role=Role.AGENCY, field="SaoY", kind="copy", appearance=mark)
+    assert [read_back(twice, name).kind for name in ("CoQuan", "SaoY")] == ["attachment", "copy"]
+    assert copy_look(source, CopyForm.SAO_LUC, "Văn phòng (mô phỏng)", "", NOW).appearance.text.startswith("SAO LỤC")
+
+
+def test_a_form_of_other_fields_is_drawn_too(pki: Pki, tmp_path: Path) -> None:
+    """Not the common shape: the update is written by pyHanko, and shows the same."""
+    source = blank(tmp_path / "source.pdf", PAGES["turned"])
+    with pikepdf.open(source, allow_overwriting_input=True) as pdf:
+        field = pikepdf.Dictionary(Type=pikepdf.Name.Annot, Subtype=pikepdf.Name.Widget, FT=pikepdf.Name.Tx, T=pikepdf.String("So"), Rect=[10, 10, 60, 30])
+        pdf.pages[0].Annots = pikepdf.Array([pdf.make_indirect(field)])
+        pdf.Root.AcroForm = pikepdf.Dictionary(Fields=pikepdf.Array([pdf.pages[0].Annots[0]]))
+        pdf.save(source)
+    page = read_page(source)
+    full, person, seal = sign_both(pki, source, tmp_path, page, Box(page.size[0] - 75, 90, page.size[0] - 25, 115))
+    assert (read_back(full, "NguoiKy").problems, read_back(full, "CoQuan").problems) == ((), ())
+    assert share(region(picture(full), seal.box, page), "red") > 0.1
+    mark = attachment_mark("07/QĐ-UBND", NOW, page=page)
+    assert read_back(sign_mark(pki, source, tmp_path / "m.pdf", mark, page), "CoQuan").text == mark.text
