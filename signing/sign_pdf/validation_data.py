@@ -49,12 +49,13 @@ class ValidationData:
             self.missing[leaf.subject.rfc4514_string()] = None
         for certificate in result.chain:
             self.certificates[certificate.public_bytes(Encoding.DER)] = None
-        for child, issuer in zip(result.chain[:-1], result.chain[1:], strict=True):
-            if not self._status(child, issuer, trust, now):
+        for child, issuer, fact in zip(result.chain[:-1], result.chain[1:], result.revocations, strict=False):
+            # `fact` is the checked answer; what is embedded must give it again to whoever reads the file.
+            if not (self._status(child, issuer, trust, now) and fact.state != "unknown") and not self._spoken_for(child, issuer):
                 self.missing[child.subject.rfc4514_string()] = None
 
     def _status(self, child: x509.Certificate, issuer: x509.Certificate, trust: Trust, now: datetime) -> bool:
-        answer = _best_ocsp(child, issuer, getattr(trust, "ocsps", ()), now)
+        answer = _best_ocsp(child, issuer, trust.ocsps, now)
         if answer is not None:
             self.ocsps[answer] = None
             for responder in ocsp.load_der_ocsp_response(answer).certificates:
@@ -62,10 +63,11 @@ class ValidationData:
         crl = _best_crl(issuer, trust.crls, now)
         if crl is not None:
             self.crls[crl] = None
-        if answer is not None or crl is not None:
-            return True
-        old = _best_ocsp(child, issuer, self.stored.ocsps, None) or _best_crl(issuer, self.stored.crls, None)
-        return old is not None
+        return answer is not None or crl is not None
+
+    def _spoken_for(self, child: x509.Certificate, issuer: x509.Certificate) -> bool:
+        """Does the file hold an answer from earlier?"""
+        return bool(_best_ocsp(child, issuer, self.stored.ocsps, None) or _best_crl(issuer, self.stored.crls, None))
 
     def fresh(self) -> tuple[list[bytes], list[bytes], list[bytes]]:
         """Certificates, CRLs and OCSP responses that the file does not hold yet."""

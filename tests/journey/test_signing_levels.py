@@ -17,6 +17,10 @@ import pikepdf
 import pytest
 from asn1crypto import cms
 from asn1crypto import x509 as asn1_x509
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.ades.report import AdESPassed
 from pyhanko.sign.validation import async_validate_pdf_signature, async_validate_pdf_timestamp
@@ -28,6 +32,7 @@ from pyhanko_certvalidator.context import CertValidationPolicySpec
 from pyhanko_certvalidator.policy_decl import CertRevTrustPolicy, RevocationCheckingPolicy, RevocationCheckingRule
 from pyhanko_certvalidator.registry import SimpleTrustManager
 
+from signing.dev_ocsp import Responder, respond
 from signing.dev_pki import make_pki
 from signing.errors import CertificateUnusable, DeferredMismatch, FieldRefused, PdfUnusable, SigningError, TimestampUnavailable, ValidationDataMissing
 from signing.keys import Scheme, open_key
@@ -39,6 +44,7 @@ from tests import signing_material as material
 from tests.house import SENDER, Pki, letter
 
 KEYS = (("rsa", Scheme.PSS), ("rsa", Scheme.PKCS1V15), ("p256", Scheme.ECDSA), ("p384", Scheme.ECDSA))
+CRL_OR_OCSP = RevocationCheckingRule.CRL_OR_OCSP_REQUIRED
 SOURCES: dict[str, Callable[[Path], Path]] = {
     "table": letter,
     "streams": material.with_streams,
@@ -70,13 +76,15 @@ def certificates(ders: tuple[bytes, ...]) -> list[asn1_x509.Certificate]:
 
 
 def accepted(path: Path, trust: Trust, *, embedded_only: bool = False) -> list[Any]:
-    """pyHanko's status of each signature; `embedded_only`: nothing but anchors and what the file holds, and every status must be known."""
+    """pyHanko's status of each signature; `embedded_only`: nothing but anchors and what the file holds, and
+    every status must be known."""
     found = []
     with path.open("rb") as file:
         reader = PdfFileReader(file)
         for signature in reader.embedded_signatures:
             if embedded_only:
-                arguments = {"trust_roots": certificates(trust.anchors), "allow_fetching": False, "revocation_mode": "require"}
+                policy = CertRevTrustPolicy(RevocationCheckingPolicy(CRL_OR_OCSP, CRL_OR_OCSP))
+                arguments = {"trust_roots": certificates(trust.anchors), "allow_fetching": False, "revinfo_policy": policy}
                 context = DocumentSecurityStore.read_dss(reader).as_validation_context(arguments)
             else:
                 context = ValidationContext(
@@ -136,7 +144,7 @@ def test_lta_holds_by_pyhanko_s_lta_process(pki: Pki, trust: Trust, stamp: Calla
         letter(tmp_path / "x.pdf"), target, pki.person(), now=now(), role=Role.PERSON, field="NguoiKy", profile=Profile.B_LTA, trust=trust, timestamp=stamp
     )
     renew(target, target, trust=trust, timestamp=stamp, now=now())
-    rule = RevocationCheckingPolicy(RevocationCheckingRule.CRL_OR_OCSP_REQUIRED, RevocationCheckingRule.CRL_OR_OCSP_REQUIRED)
+    rule = RevocationCheckingPolicy(CRL_OR_OCSP, CRL_OR_OCSP)
     policy = CertValidationPolicySpec(SimpleTrustManager.build(trust_roots=certificates(trust.anchors)), CertRevTrustPolicy(rule))
     spec = SignatureValidationSpec(cert_validation_policy=policy, revinfo_gathering_policy=RevocationInfoGatheringSpec())
     with target.open("rb") as file:
@@ -158,6 +166,27 @@ def test_renewal_keeps_everything_and_adds_a_time_stamp(pki: Pki, trust: Trust, 
     bare = tmp_path / "bare.pdf"
     renew(done, bare, trust=None, timestamp=stamp, now=now(), data=False)
     assert len(accepted(bare, trust)) == 3 and b"/DSS" not in bare.read_bytes()
+
+
+def test_long_term_by_ocsp(pki: Pki, trust: Trust, stamp: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    """The issuing CA publishes no list: its answers about the signer and the authority are embedded instead."""
+    responder = Responder.open(pki.folder)
+    key, tsa = pki.person(), open_key(pki.folder / "tsa" / "tsa.pem")
+    answers = []
+    for holder in (key, tsa):
+        asked = ocsp.OCSPRequestBuilder().add_certificate(holder.certificate, holder.chain[0], hashes.SHA256()).build()
+        answers.append(respond(asked.public_bytes(Encoding.DER), responder, now=now()))
+    root_only = tuple(der for der in trust.crls if "Root" in x509.load_der_x509_crl(der).issuer.rfc4514_string())
+    online, target = replace(trust, crls=root_only, ocsps=tuple(answers)), tmp_path / "lt.pdf"
+    attempt: dict[str, Any] = {"now": now(), "role": Role.PERSON, "field": "NguoiKy", "profile": Profile.B_LT, "timestamp": stamp}
+    sign_pdf(letter(tmp_path / "x.pdf"), target, key, trust=online, **attempt)
+    with target.open("rb") as file:
+        store = DocumentSecurityStore.read_dss(PdfFileReader(file))
+        assert {o.get_object().data for o in store.ocsps} == set(answers) and len(store.crls) == 1
+    (found,) = verify_pdf(target, replace(trust, crls=root_only), at=now()).signatures
+    assert (found.indication, found.level, found.revocation) == (Indication.PASSED, "B-LT", "good")
+    with pytest.raises(ValidationDataMissing):
+        sign_pdf(tmp_path / "x.pdf", target, key, trust=replace(online, ocsps=tuple(answers[:1])), **attempt)
 
 
 def test_a_level_is_refused_when_it_cannot_be_reached(pki: Pki, trust: Trust, stamp: Callable[[bytes], bytes], tmp_path: Path) -> None:

@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from signing.dev_pki import write_crls
 from signing.errors import CertificateUnusable, OrderRefused, PdfUnusable
 from signing.policy import judge
-from signing.report import DualSignature, Role, Verdict
+from signing.report import DualSignature, Indication, Role, Verdict
 from signing.sandbox import Sandbox
 from signing.sign_pdf import Profile, sign_pdf
 from signing.trust import Trust
 from signing.verify_pdf import verify_pdf
 from tests.house import SENDER, Pki, letter, make_house_pki
+from tests.signing_material import stamper
 
 CORPUS = Path(__file__).resolve().parents[2].parent / "shared" / "corpus" / "pdf"
 
@@ -159,11 +160,10 @@ def test_revoked_and_unknown(tmp_path: Path) -> None:
 def test_long_term_profile(pki: Pki, trust: Trust, tmp_path: Path) -> None:
     target = tmp_path / "lt.pdf"
     now = datetime.now(UTC)
-    sign_pdf(
-        letter(tmp_path / "d.pdf"), target, pki.seal(SENDER), now=now, role=Role.AGENCY, field="CoQuan", kind="attachment", profile=Profile.B_LT, trust=trust
-    )
-    found = judge(verify_pdf(target, trust, at=now), kind="attachment")
-    assert found.verdict is Verdict.VALID and found.findings.signatures[0].level == "B-LT"
+    level = {"profile": Profile.B_LT, "trust": trust, "timestamp": stamper(pki, trust)}
+    sign_pdf(letter(tmp_path / "d.pdf"), target, pki.seal(SENDER), now=now, role=Role.AGENCY, field="CoQuan", kind="attachment", **level)
+    (signature,) = verify_pdf(target, trust, at=now).signatures
+    assert signature.indication is Indication.PASSED and signature.level == "B-LT"
 
 
 def test_the_cage_survives_anything(pki: Pki, trust: Trust, tmp_path: Path, sandbox: Sandbox) -> None:
