@@ -14,8 +14,12 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from signing.cms import Builder
 from signing.dev_tsa import respond
 from signing.keys import PrivateKey, SigningKey, open_key, software_key
+from signing.report import Role
+from signing.sign_pdf import sign_pdf
+from signing.sign_pdf.plan import Plan, declared
 from signing.timestamps import http_timestamper
 from signing.trust import Trust
 from tests.house import SENDER, Pki, letter
@@ -150,3 +154,13 @@ def hybrid(path: Path) -> Path:
     out.write(b"trailer\n<< /Size 8 /Root 1 0 R /XRefStm %d /ID [<00> <00>] >>\nstartxref\n%d\n%%%%EOF\n" % (hidden, table))
     path.write_bytes(out.getvalue())
     return path
+
+
+def plan(builder: Builder, *, room: int = 0) -> Plan:
+    """A plan for the person's signature on a document."""
+    return Plan("NguoiKy", declared("NguoiKy", "document", {}), datetime.now(UTC), builder.digest, room or builder.size)
+
+
+def sign(source: Path, target: Path, key: SigningKey) -> None:
+    """The person's signature at the least level."""
+    sign_pdf(source, target, key, now=datetime.now(UTC), role=Role.PERSON, field="NguoiKy")
