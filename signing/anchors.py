@@ -75,10 +75,8 @@ def read_anchors(folder: Path) -> tuple[tuple[bytes, ...], tuple[AnchorTerms, ..
             for der in read_certificates(path):
                 ders.append(der)
                 digest = hashlib.sha256(der).hexdigest()
-                if own is not None:
-                    terms.append(_terms(digest, own, scope or "official"))
-                elif scope:
-                    terms.append(default_terms(digest, scope))
+                # Said in so many words, so that the terms of a list beside it do not replace it.
+                terms.append(default_terms(digest, scope or "official") if own is None else _terms(digest, own, scope or "official"))
     if stated:
         raise ValueError(f"anchors.toml names files that are not there: {', '.join(sorted(stated))}")
     for path in files(folder / "lists"):

@@ -66,11 +66,15 @@ def nonce_fits(der: bytes, nonce: bytes) -> bool:
 def ocsp_answers(certificate: Known, issuer: Known, answers: Sequence[bytes], *, embedded: bool, state_of: StateOf) -> list[Answer]:
     """What OCSP responses (DER) say about `certificate`, issued by `issuer`; others are passed over."""
     found = []
+    number = certificate.certificate.serial_number
+    octets = number.to_bytes(number.bit_length() // 8 + 1, "big", signed=True)
     for der in answers:
+        if octets not in der:
+            continue  # about others: of many kept answers only the right ones are decoded
         try:
             response = _loaded(der)
             # Look whether it is about this certificate before any signature is checked.
-            mine = [a for a in _about(response, certificate, issuer, embedded=embedded)]
+            mine = _about(response, certificate, issuer, embedded=embedded)
             if mine:
                 check_signer(der, issuer, state_of)
                 found += mine

@@ -26,7 +26,7 @@ from signing.report import RevocationFact
 
 FRESH_WITHOUT_END = timedelta(days=1)  # how long an answer without nextUpdate speaks for
 ASKED_OFTEN = 8  # look-ups after which a list gets an index
-MOST_KEPT = 64 << 20  # bytes of CRLs kept decoded
+MOST_KEPT = 32 << 20  # bytes of CRLs kept decoded
 _EXPIRED_CERTS_ON_CRL = "2.5.29.60"
 _UNDERSTOOD = {
     ExtensionOID.CRL_NUMBER.dotted_string,

@@ -8,6 +8,7 @@ The network is a callable handed in.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -139,16 +140,14 @@ def refresh(folder: Path, fetch: Fetch, now: datetime, *, certificates: Sequence
         certificates: further certificates (DER) whose CRLs and OCSP answers are wanted, e.g. the agencies' seals.
 
     Raises:
-        TrustUnusable: the folder itself cannot be read.
+        TrustUnusable: the folder itself cannot be read or written.
     """
     sources = Sources.load(folder)
     state = _State(folder / "cache" / "state.json")
-    outcomes = []
-    for wanted in _wanted(folder, sources, certificates, now):
-        outcome = _renew(wanted, sources, state, fetch, now)
-        outcomes.append(outcome)
-    state.save()
-    return outcomes
+    try:
+        return [_renew(wanted, sources, state, fetch, now) for wanted in _wanted(folder, sources, certificates, now)]
+    finally:
+        state.save()
 
 
 def _wanted(folder: Path, sources: Sources, certificates: Sequence[bytes], now: datetime) -> Iterator[_Wanted]:
@@ -271,22 +270,19 @@ def _renew(wanted: _Wanted, sources: Sources, state: _State, fetch: Fetch, now: 
             raise ValueError(f"out of date since {window[1].isoformat()}")
         if kept and window[0] < kept[0]:
             raise ValueError("older than what is kept")
-        write_atomically(wanted.path, data)
     except (OSError, ValueError) as error:
         again = state.failed(wanted.url, now, str(error))
         return Outcome(wanted.kind, wanted.about, wanted.url, "failed", again, reason(code, wanted.url, str(error)[:200]))
+    write_atomically(wanted.path, data)
     state.succeeded(wanted.url)
     return Outcome(wanted.kind, wanted.about, wanted.url, "fetched", window[0] + (window[1] - window[0]) * 3 / 4)
 
 
 def _kept(wanted: _Wanted) -> tuple[datetime, datetime] | None:
-    """Window of what is kept; a spoilt file is thrown away and counts as nothing."""
+    """Window of what is kept; a spoilt file counts as nothing, and the next good answer replaces it."""
     try:
         return wanted.check(wanted.path.read_bytes())
-    except OSError:
-        return None
-    except ValueError:
-        wanted.path.unlink(missing_ok=True)
+    except (OSError, ValueError):
         return None
 
 
@@ -335,17 +331,27 @@ class _State:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write `data` so that a reader, or a crash, sees the old file or the whole new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write `data` so that a reader, or a crash, sees the old file or the whole new one.
+
+    Raises:
+        TrustUnusable: it cannot be written (disk full, no permission).
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        _write(path, temporary, data)
+    except OSError as error:
+        with contextlib.suppress(OSError):  # it may not even be there
+            temporary.unlink()
+        raise TrustUnusable(str(error), place=str(path)) from error
+
+
+def _write(path: Path, temporary: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)

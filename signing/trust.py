@@ -28,6 +28,7 @@ _RANK = ("", "OUT_OF_BOUNDS_NO_POE", "NOT_YET_VALID", "REVOKED", "CHAIN_CONSTRAI
 # Why a path was dropped, by how `signing.chain` begins to say it.
 _WEAK = ("weak", "CRYPTO_CONSTRAINTS_FAILURE")
 _FORBIDDEN = (("not a CA", "path length", "key usage", "name constraints", "certificate not decodable"), "CHAIN_CONSTRAINTS_FAILURE")
+MOST_EMBEDDED = 256  # CRLs, and OCSP answers, of a file that are looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,7 @@ class Trust:
             top = known(decoded(leaf) if isinstance(leaf, bytes) else leaf)
             if top.fault:
                 return _no_path(top, "CERTIFICATE_CHAIN_GENERAL_FAILURE", top.fault)
-            prepared, why = _prepared(self, top, extra, crls, ocsps)
+            prepared, why = _prepared(self, top, extra, crls[:MOST_EMBEDDED], ocsps[:MOST_EMBEDDED])
         except Undecodable as error:
             return ChainResult((), "", UNKNOWN, "CERTIFICATE_CHAIN_GENERAL_FAILURE", str(error))
         wrong = purpose_problem(top, purpose)

@@ -176,7 +176,7 @@ def import_list(folder: Path, data: bytes, signers: Sequence[x509.Certificate], 
 
     Raises:
         TrustListInvalid: not to be trusted, older than what is there, or from the future.
-        TrustUnusable, OSError: the folder cannot be written.
+        TrustUnusable: the folder cannot be written.
     """
     listed = read_trust_list(data, signers, scope=scope)
     if listed.issued > now + SLACK:

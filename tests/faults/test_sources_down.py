@@ -339,6 +339,18 @@ def test_what_is_no_good_is_not_kept(place: Place, tmp_path: Path, data: bytes) 
     assert kept.read_bytes() == good
 
 
+def test_a_folder_that_cannot_be_written(place: Place, tmp_path: Path) -> None:
+    """Our own trouble is not blamed on the source, and nothing half-written stays."""
+    folder = trust_folder(tmp_path, place)
+    place.routes["/sub.crl"] = body(SUB.crl())
+    (folder / "cache").mkdir()
+    (folder / "cache" / "crls").write_bytes(b"a file where a folder should be")
+    with pytest.raises(TrustUnusable):
+        go(folder, place)
+    (folder / "cache" / "crls").unlink()
+    assert go(folder, place).state == "fetched" and [p.name for p in (folder / "cache").rglob(".*")] == []
+
+
 def test_addresses_in_certificates_only_when_allowed(place: Place, tmp_path: Path) -> None:
     """A certificate that names an inside address makes nobody ask there."""
     points = [x509.DistributionPoint([x509.UniformResourceIdentifier(f"{place.url}{path}")], None, None, None) for path in ("/pub/sub.crl", "/admin")]

@@ -160,7 +160,7 @@ def test_who_may_sign_a_list() -> None:
     assert fact([ROOT.crl(issuer=SUB.name)]).state == "unknown"
     no_crl = ROOT.sub("CA không ký CRL", key_usage=usage(key_cert_sign=True))
     trust = Trust((ROOT.der,), (no_crl.der,))
-    assert trust.path(no_crl.leaf(), [], at=NOW, crls=[no_crl.crl()]).revocation.state == "unknown"
+    assert trust.path(no_crl.leaf(), [], at=NOW, crls=[no_crl.crl()]).revocations[0].state == "unknown"
 
 
 def test_a_rekeyed_ca_signs_its_lists_with_the_new_key() -> None:

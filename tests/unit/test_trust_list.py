@@ -14,6 +14,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
@@ -159,6 +160,17 @@ def test_periods_of_trust(tmp_path: Path) -> None:
     # A CA of signatures is not trusted for time-stamps, nor the other way round.
     assert trust.path(leaf, [], at=NOW - 20 * DAY, purpose="timestamp").problem
     assert trust.path(STAMPER.leaf(), [], at=NOW).problem == "NO_CERTIFICATE_CHAIN_FOUND"
+
+
+def test_a_list_takes_nothing_away_from_the_folder(tmp_path: Path) -> None:
+    """A CA that is an official anchor here and withdrawn on a list: the folder's word stands."""
+    (tmp_path / "anchors").mkdir()
+    (tmp_path / "anchors" / "own.pem").write_bytes(LISTED.certificate.public_bytes(Encoding.PEM))
+    data = signed(unsigned(service(LISTED.der, (WITHDRAWN, NOW - 10 * DAY), (TRUSTED, NOW - 40 * DAY))))
+    import_list(tmp_path, data, [OPERATOR.certificate], scope="foreign", now=NOW)
+    for days in (50, 20, 5):
+        result = Trust.load(tmp_path).path(LISTED.leaf(), [], at=NOW - days * DAY)
+        assert (result.problem, result.scope) == ("", "official")
 
 
 def test_older_and_expired_lists(tmp_path: Path) -> None:
