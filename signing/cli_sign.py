@@ -14,6 +14,7 @@ from typing import Any, TypeVar, cast
 import click
 from cryptography import x509
 
+from signing.cli_looks import Shows, shows, warn
 from signing.cli_options import FILE, now
 from signing.errors import DeferredMismatch, KeyUnusable, SigningError
 from signing.fetch import http_fetch
@@ -118,6 +119,7 @@ def _unchecked(screen: Screen, trust: Trust | None) -> None:
 @click.argument("file", type=FILE)
 @_who
 @_what
+@shows
 @PROFILE
 @TSA
 @TRUST
@@ -144,20 +146,24 @@ def sign(
     trust_folder: Path | None,
     output: Path | None,
     in_place: bool,
+    shown: Shows,
     screen: Screen,
 ) -> None:
     """Sign a PDF: the authorised person first, then the agency."""
-    target, name = _target(file, output, in_place), _field(field, role)
+    target, name, moment = _target(file, output, in_place), _field(field, role), now()
     try:
         trust = Trust.load(trust_folder) if trust_folder else None
         key = _open(key_file, password_file, module, token, key_label, pin_file)
         _unchecked(screen, trust)
+        look = shown.look(file, role, kind, moment)
+        found = shown.warnings(file, kind, look)
+        warn(screen, found)
         _record(key_log, key, file, name)
         sign_pdf(
             file,
             target,
             key,
-            now=now(),
+            now=moment,
             role=Role(role),
             field=name,
             profile=Profile(profile),
@@ -167,10 +173,20 @@ def sign(
             scheme=Scheme(scheme),
             reason=reason,
             location=location,
+            appearance=look.appearance if look else None,
+            boxes=look.boxes if look else None,
         )
     except SigningError as error:
         sys.exit(refused(screen, error))
-    screen.value({"file": str(target), "field": name, "signer": key.certificate.subject.rfc4514_string()})
+    screen.value(
+        {
+            "file": str(target),
+            "field": name,
+            "signer": key.certificate.subject.rfc4514_string(),
+            "font": look.appearance.font if look else "",
+            "warnings": found,
+        }
+    )
     screen.say(f"Đã ký: {target}", f"Signed: {target}")
 
 

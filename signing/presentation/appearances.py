@@ -47,10 +47,19 @@ def agency_seal(png: bytes, diameter_mm: float, person_box: Box, *, page: int = 
     Raises:
         PresentationRefused: not a usable PNG or no real size; with `strict`, not red or without transparency.
     """
-    if not SEAL_MM[0] <= diameter_mm <= SEAL_MM[1]:
-        raise PresentationRefused(f"a seal of {diameter_mm:g} mm is no real size")
+    check_seal_size(diameter_mm)
     picture = read_png(png, diameter_mm, diameter_mm)
     return _image("agency_seal", picture, seal_box(person_box, diameter_mm, ratio=picture.ratio), page, "red", strict)
+
+
+def check_seal_size(diameter_mm: float) -> None:
+    """Gate: a seal of that diameter exists.
+
+    Raises:
+        PresentationRefused: outside 20–60 mm.
+    """
+    if not SEAL_MM[0] <= diameter_mm <= SEAL_MM[1]:
+        raise PresentationRefused(f"a seal of {diameter_mm:g} mm is no real size")
 
 
 def attachment_mark(

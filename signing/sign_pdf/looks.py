@@ -18,7 +18,7 @@ from signing.errors import PdfUnusable, PresentationRefused
 from signing.fonts import Typeface
 from signing.presentation import Appearance, Box, CopyForm, Page, seal_box
 from signing.presentation.anchors import Place, signing_place
-from signing.presentation.appearances import agency_seal, attachment_mark, copy_mark, person_image
+from signing.presentation.appearances import agency_seal, attachment_mark, check_seal_size, copy_mark, person_image
 from signing.sign_pdf.appearance import field_box, read_page
 from signing.sign_pdf.plan import AGENCY_FIELD, PERSON_FIELD, FieldBox
 from signing.verify_pdf.mark_reader import PyHankoObjects, page_of_widget
@@ -53,6 +53,7 @@ def person_look(
     Raises:
         PresentationRefused: no such place, or an image that cannot be used.
     """
+    check_seal_size(seal_mm)
     place = place or signing_place(path, title, name)
     person = person_image(png, place.box, page=place.page.number, strict=strict)
     seal = seal_box(person.box, seal_mm)

@@ -1,0 +1,87 @@
+"""vanthu sign with images and marks, and the warnings before: as a clerk uses it."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from signing.dev_images import sample_seal_png, sample_signature_png
+from signing.presentation import anchors
+from signing.report import MarkFact
+from signing.trust import Trust
+from signing.verify_pdf import verify_pdf
+from tests.house import SENDER, Pki, letter
+from tests.unit.test_signing_cli import vanthu
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> tuple[Path, Path]:
+    (tmp_path / "signature.png").write_bytes(sample_signature_png())
+    (tmp_path / "seal.png").write_bytes(sample_seal_png())
+    return tmp_path / "signature.png", tmp_path / "seal.png"
+
+
+def marks(path: Path, pki: Pki) -> list[MarkFact | None]:
+    return [s.mark for s in verify_pdf(path, Trust.load(pki.folder / "trust"), at=datetime.now(UTC)).signatures]
+
+
+def person(pki: Pki) -> tuple[object, ...]:
+    return ("--key", pki.folder / "persons" / "lanh-dao.pem", "--role", "person")
+
+
+def agency(pki: Pki) -> tuple[object, ...]:
+    return ("--key", pki.folder / "agencies" / SENDER / "seal.pem", "--role", "agency", "--trust", pki.folder / "trust")
+
+
+def test_person_then_seal(pki: Pki, pictures: tuple[Path, Path], tmp_path: Path) -> None:
+    file = letter(tmp_path / "x.pdf")
+    vanthu("sign", file, *person(pki), "--image", pictures[0], "--box", "-1,125,60,175,85", "--in-place", "--no-check")
+    vanthu("sign", file, *agency(pki), "--image", pictures[1], "--in-place")
+    found = marks(file, pki)
+    assert [m and (m.kind, m.page, m.problems) for m in found] == [("person_image", 1, ()), ("agency_seal", 1, ())]
+
+
+def test_attachment_and_copy(pki: Pki, tmp_path: Path) -> None:
+    file = letter(tmp_path / "x.pdf")
+    told = vanthu("sign", file, *agency(pki), "--kind", "attachment", "--number", "7/QĐ-UBND", "-o", tmp_path / "a.pdf", "--json")
+    assert json.loads(told.stdout)["font"] == "Liberation Serif" and json.loads(told.stdout)["warnings"] == []
+    copy = ("--kind", "copy", "--copy-form", "sao-luc", "--organisation", "Văn phòng (mô phỏng)")
+    vanthu("sign", file, *agency(pki), *copy, "-o", tmp_path / "c.pdf")
+    attachment, copied = marks(tmp_path / "a.pdf", pki)[0], marks(tmp_path / "c.pdf", pki)[0]
+    assert attachment and (attachment.kind, attachment.number, attachment.problems) == ("attachment", "7/QĐ-UBND", ())
+    assert copied and (copied.kind, copied.form, copied.organisation, copied.problems) == ("copy", "SAO LỤC", "Văn phòng (mô phỏng)", ())
+
+
+def test_what_is_odd_is_said_before_signing(pki: Pki, pictures: tuple[Path, Path], tmp_path: Path) -> None:
+    file = letter(tmp_path / "x.pdf")
+    told = vanthu("sign", file, *person(pki), "--image", pictures[1], "--box", "1,125,60,175,85", "-o", tmp_path / "y.pdf", "--lang", "en")
+    wanted = "lint.component_missing" if anchors.available() else "lint.text_not_checked"
+    assert "mark.colour" in told.stderr and wanted in told.stderr.replace("\n", "")
+    silent = vanthu("sign", file, *person(pki), "--no-check", "-o", tmp_path / "z.pdf")
+    assert "lint." not in silent.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("--box", "1,2,3"), 2),
+        (("--box", "1,175,60,125,85"), 2),
+        (("--box", "9,125,60,175,85"), 1),
+        (("--box", "1,125,60,175,85", "--seal-mm", "0"), 1),
+        (("--box", "1,125,60,175,85", "--seal-mm", "42"), 0),
+    ],
+)
+def test_places_that_are_none(words: tuple[str, ...], code: int, pki: Pki, pictures: tuple[Path, Path], tmp_path: Path) -> None:
+    file = letter(tmp_path / "x.pdf")
+    result = vanthu("sign", file, *person(pki), "--image", pictures[0], "--no-check", "-o", tmp_path / "y.pdf", *words, code=code)
+    assert (tmp_path / "y.pdf").exists() == (code == 0), result.output
+
+
+def test_an_image_that_is_none(pki: Pki, tmp_path: Path) -> None:
+    file, noise = letter(tmp_path / "x.pdf"), tmp_path / "noise.png"
+    noise.write_bytes(b"no image")
+    result = vanthu("sign", file, *person(pki), "--image", noise, "--box", "1,125,60,175,85", "-o", tmp_path / "y.pdf", code=1)
+    assert "sign.presentation" in result.output and not (tmp_path / "y.pdf").exists()
