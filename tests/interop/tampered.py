@@ -12,6 +12,7 @@ from collections.abc import Callable
 from tests.interop.tools import cuts
 
 Change = Callable[[bytes], bytes]
+BASE = ("rsa-2048-pkcs1", "B-B", "classic", "two")  # the values of a `material.Case`
 
 
 def update(data: bytes, objects: dict[int, bytes]) -> bytes:

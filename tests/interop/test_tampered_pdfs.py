@@ -10,17 +10,16 @@ import pytest
 from signing.report import Verdict
 from tests.interop.calls import judged
 from tests.interop.material import Case, Office
-from tests.interop.tampered import FAMILIES, PLAIN
+from tests.interop.tampered import BASE, FAMILIES, PLAIN
 from tests.interop.tools import Tool
 
 pytestmark = pytest.mark.xdist_group("interop")
-BASE = Case("rsa-2048-pkcs1", "B-B", "classic", "two")
 
 
 @pytest.fixture
 def changed(made: Callable[[Case], Path], tmp_path: Path) -> Callable[[str], Path]:
     def change(family: str) -> Path:
-        data = made(BASE).read_bytes()
+        data = made(Case(*BASE)).read_bytes()
         path = tmp_path / "changed.pdf"
         path.write_bytes(FAMILIES[family](data))
         assert path.read_bytes() != data
