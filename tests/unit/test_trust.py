@@ -77,10 +77,10 @@ def test_warm_paths_are_cheap() -> None:
 
 
 def _seconds(data: bytes, extra: list[bytes]) -> float:
-    start = time.perf_counter()
+    start = time.process_time()
     for _ in range(100):
         TRUST.path(data, extra, at=NOW)
-    return (time.perf_counter() - start) / 100
+    return (time.process_time() - start) / 100
 
 
 # Scope and windows of anchors, from a folder.
@@ -197,9 +197,9 @@ def test_the_search_is_bounded() -> None:
     key, other = new_key(), new_key()
     a, b = Authority(key, root("A", key=key).certificate), Authority(other, root("B", key=other).certificate)
     extra = [b.issue(a.name, key, ca=True)[1] for _ in range(30)] + [a.issue(b.name, other, ca=True)[1] for _ in range(30)]
-    start = time.perf_counter()
+    start = time.process_time()
     assert problem(TRUST, a.leaf(), *extra)[0] == "NO_CERTIFICATE_CHAIN_FOUND"
-    assert time.perf_counter() - start < 1 and MOST_STEPS <= 200
+    assert time.process_time() - start < 1 and MOST_STEPS <= 200
     # and what does not belong to the path costs nothing
     assert problem(TRUST, LEAF, *extra)[0] == ""
 
