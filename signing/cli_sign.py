@@ -178,15 +178,8 @@ def sign(
         )
     except SigningError as error:
         sys.exit(refused(screen, error))
-    screen.value(
-        {
-            "file": str(target),
-            "field": name,
-            "signer": key.certificate.subject.rfc4514_string(),
-            "font": look.appearance.font if look else "",
-            "warnings": found,
-        }
-    )
+    said = {"file": str(target), "field": name, "signer": key.certificate.subject.rfc4514_string()}
+    screen.value({**said, "font": look.appearance.font if look else "", "warnings": found})
     screen.say(f"Đã ký: {target}", f"Signed: {target}")
 
 

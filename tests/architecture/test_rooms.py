@@ -60,6 +60,7 @@ SIGNING = [
     ["keys", "checkpoint", "algorithms"],
     ["merkle"],
     ["policy_rules", "reasons", "wording"],
+    ["reasons_of_presentation"],
     ["report"],
     ["errors"],
 ]
