@@ -15,7 +15,7 @@ from asn1crypto import algos
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -185,7 +185,7 @@ def _check_signature(der: bytes, response: ocsp.OCSPResponse, signer: Known) -> 
     basic = whole(whole(der).children()[1].children()[0].children()[1].body)
     algorithm = algos.SignedDigestAlgorithm.load(basic.children()[1].raw)
     try:
-        if isinstance(key, ed25519.Ed25519PublicKey):
+        if isinstance(key, (ed25519.Ed25519PublicKey, ed448.Ed448PublicKey)):
             key.verify(signature, data)
             return
         digest = _HASHES[algorithm.hash_algo]

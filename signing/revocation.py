@@ -15,7 +15,6 @@ from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import CRLEntryExtensionOID, ExtensionOID
 
@@ -174,7 +173,7 @@ class Crl:
 
     def _verify(self, issuer: Known) -> bool:
         key = issuer.key
-        if key is None or isinstance(key, ed25519.Ed25519PublicKey) or weak_key(key):
+        if key is None or weak_key(key):
             return False
         if issuer.usage is not None and not issuer.usage.crl_sign:
             return False

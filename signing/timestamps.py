@@ -217,7 +217,8 @@ def _info(signed: SignedData) -> _Info:
         elif part.tag == INTEGER:
             nonce = part.integer()
         elif part.tag == 0xA1:
-            if any(len(e.children()) == 3 for e in part.children()):
+            # Some authorities write "not critical" out, which DER would leave away.
+            if any(len(e.children()) == 3 and e.children()[1].body != b"\x00" for e in part.children()):
                 raise TimestampInvalid("critical extension")
         elif part.tag != 0xA0:
             raise TimestampInvalid("time-stamp information")

@@ -9,18 +9,23 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 NOW = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
-Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey
 
 
 def new_key() -> ec.EllipticCurvePrivateKey:
     return ec.generate_private_key(ec.SECP256R1())
+
+
+def hash_of(key: Any, digest: Any = None) -> Any:
+    """Edwards curves hash by themselves."""
+    return None if isinstance(key, (ed25519.Ed25519PrivateKey, ed448.Ed448PrivateKey)) else digest or hashes.SHA256()
 
 
 def named(name: str, **more: str) -> x509.Name:
@@ -90,7 +95,7 @@ class Authority:
         for value, critical in more:
             builder = builder.add_extension(value, critical=critical)
         options: dict[str, Any] = {"rsa_padding": padding.PSS(padding.MGF1(hashes.SHA256()), 32)} if pss else {}
-        return key, builder.sign(self.key, digest or hashes.SHA256(), **options)
+        return key, builder.sign(self.key, hash_of(self.key, digest), **options)
 
     def sub(self, name: str, **options: Any) -> Authority:
         return Authority(*self.issue(named(name), ca=True, **options))
@@ -120,7 +125,7 @@ class Authority:
         builder = x509.CertificateRevocationListBuilder(issuer or self.name, this, following or this + 3650 * DAY, [], entries)
         for value, critical in more:
             builder = builder.add_extension(value, critical=critical)
-        return builder.sign(self.key, digest or hashes.SHA256()).public_bytes(Encoding.DER)
+        return builder.sign(self.key, hash_of(self.key, digest)).public_bytes(Encoding.DER)
 
     def ocsp(
         self,
@@ -146,7 +151,7 @@ class Authority:
         builder = builder.responder_id(encoding, responder or self.certificate)
         if chain:
             builder = builder.certificates(list(chain))
-        return builder.sign(self.key, hashes.SHA256()).public_bytes(Encoding.DER)
+        return builder.sign(self.key, hash_of(self.key)).public_bytes(Encoding.DER)
 
     def responder(self, *, no_check: bool = True, extended: Sequence[x509.ObjectIdentifier] = (ExtendedKeyUsageOID.OCSP_SIGNING,), **options: Any) -> Authority:
         more = [(x509.OCSPNoCheck(), False)] if no_check else []
@@ -156,5 +161,5 @@ class Authority:
 
 def root(name: str = "Root CA", *, key: Any = None, start: datetime = NOW - 3650 * DAY, end: datetime = NOW + 3650 * DAY, **options: Any) -> Authority:
     key = key or new_key()
-    own = x509.CertificateBuilder(named(name), named(name), key.public_key(), 1, start, end).sign(key, hashes.SHA256())
+    own = x509.CertificateBuilder(named(name), named(name), key.public_key(), 1, start, end).sign(key, hash_of(key))
     return Authority(*Authority(key, own).issue(named(name), key, ca=True, start=start, end=end, **options))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import given
@@ -215,6 +215,17 @@ def test_ocsp_by_the_ca_itself() -> None:
     assert (found.state, found.revoked_at, found.detail) == ("revoked", NOW - DAY, "superseded")
     assert fact(ocsps=[SUB.ocsp(LEAF, state="unknown")]).state == "unknown"
     assert fact(ocsps=[SUB.ocsp(SUB.leaf())]).state == "unknown"  # about another
+    assert fact(ocsps=[SUB.ocsp(ROOT.leaf(serial=SERIAL), issuer=ROOT)]).state == "unknown"  # the same number of another CA
+
+
+@pytest.mark.parametrize("make", [ed25519.Ed25519PrivateKey.generate, ed448.Ed448PrivateKey.generate, lambda: ec.generate_private_key(ec.SECP384R1())])
+def test_cas_with_other_curves(make: Callable[[], Any]) -> None:
+    authority = root("Root đường cong khác", key=make())
+    trust, leaf = Trust((authority.der,)), authority.leaf()
+    for crls, ocsps in (([authority.crl()], []), ([], [authority.ocsp(leaf)])):
+        assert trust.path(leaf, [], at=NOW, crls=crls, ocsps=ocsps).revocations[0].state == "good"
+    other = Authority(make(), authority.certificate)
+    assert trust.path(leaf, [], at=NOW, crls=[other.crl()]).revocations[0].state == "unknown"
 
 
 def test_ocsp_at_a_time() -> None:

@@ -136,6 +136,7 @@ GOOD = {
     "pss": replace(with_key(RSA_KEY), pss=True),
     "signing-certificate v1": Maker(bound="v1"),
     "fraction, accuracy, ordering": Maker(time=NOW.replace(microsecond=250_000), info=(("accuracy", {"seconds": 1, "millis": 500}), ("ordering", True))),
+    "extension": Maker(info=(("extensions", [{"extn_id": "1.2.3.4", "critical": False, "extn_value": b"\x05\x00"}]),)),
     "certificate expired since": with_key(KEY, end=NOW + timedelta(minutes=1)),
 }
 
@@ -148,7 +149,7 @@ def test_tokens_that_hold(name: str) -> None:
     assert token.authority == maker.certificate.subject.rfc4514_string() and token.certificate == maker.certificate.public_bytes(Encoding.DER)
     assert (token.policy, token.serial, token.imprint, token.chain.scope) == ("2.16.704.99.1", 7, "sha256", "official")
     assert token.chain.revocations[0].state == "good"
-    if maker.info:
+    if maker.time.microsecond:
         assert token.accuracy_seconds == 1.5 and token.ordering
 
 
