@@ -7,24 +7,27 @@ exactly one gap, filled by one hex string that is the signature parsed).
 from __future__ import annotations
 
 import binascii
-import mmap
+import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import IO, Any
 
 from pyhanko.pdf_utils import generic
 from pyhanko.sign.fields import enumerate_sig_fields
 
+from signing.der import size_of
 from signing.verify_pdf.pdf_objects import Unusual, parse
 
 LARGEST_DICTIONARY = 4 << 20
 MOST_TAIL = 65536
+WINDOW = 65536
+BLOCK = 1 << 20
 _WHITE = b" \t\r\n\x0c\x00"
 _RANGE = re.compile(rb"/ByteRange\s*\[")
 _ANY_OBJECT = re.compile(rb"(?<!\d)(\d{1,10})[ \t\r\n\x0c\x00]+\d{1,5}[ \t\r\n\x0c\x00]+obj(?![A-Za-z0-9])")
 _AFTER_SECTION = re.compile(rb".?[\0\t\n\x0c\r ]*(?:(?:trailer[\0\t\n\x0c\r ]*)?(?P<trailer>(?=<<))|(?:endstream[\0\t\n\x0c\r ]*)?endobj)", re.DOTALL)
 _CLOSING = re.compile(rb"(?:[\0\t\n\x0c\r ]+|%(?!%EOF)[^\r\n]*[\r\n])*startxref[\0\t\n\x0c\r ]+(\d{1,12})[\0\t\n\x0c\r ]+%%EOF[\0\t\n\x0c\r ]*", re.DOTALL)
-_OBJECT = re.compile(rb"(?<!\d)(\d{1,10})[ \t\r\n\x0c\x00]{1,8}\d{1,5}[ \t\r\n\x0c\x00]{1,8}obj\Z")
 
 
 @dataclass(slots=True)
@@ -72,17 +75,29 @@ def check_listed(file: IO[bytes], reader: Any, signed_end: int, signs: TamperSig
             place = xrefs.get_historical_ref(reference, index)
             if isinstance(place, int):
                 listed[place] = reference.idnum
-    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        for match in _ANY_OBJECT.finditer(data, signed_end):
-            if listed.get(match.start(1)) != int(match[1]):
+    for at, data, last in _blocks(file, signed_end, 64):
+        for match in _ANY_OBJECT.finditer(data):
+            # What starts in the overlap is seen whole in the next block.
+            if (last or match.start() < len(data) - 64) and listed.get(at + match.start(1)) != int(match[1]):
                 signs.add("an object that no cross-reference lists was added after signing")
                 return
 
 
+def _blocks(file: IO[bytes], start: int, overlap: int) -> Iterator[tuple[int, bytes, bool]]:
+    """The file from `start` in blocks that overlap: (offset, bytes, is it the last?)."""
+    size, at = os.fstat(file.fileno()).st_size, start
+    while at < size:
+        data = os.pread(file.fileno(), BLOCK, at)
+        last = at + len(data) >= size
+        yield at, data, last
+        if last:
+            return
+        at += len(data) - overlap
+
+
 def count_ranges(file: IO[bytes]) -> int:
     """How many byte-range arrays the raw file shows."""
-    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        return sum(1 for _ in _RANGE.finditer(data))
+    return sum(1 for _, data, last in _blocks(file, 0, 64) for m in _RANGE.finditer(data) if last or m.start() < len(data) - 64)
 
 
 def filled_fields(reader: Any) -> list[str]:
@@ -102,27 +117,27 @@ def check_range(file: IO[bytes], reader: Any, embedded: Any, signs: TamperSigns)
     if not 0 < b < c or d <= 0 or c + d > size:
         signs.add(f"{name}: byte range leaves the file")
         return
-    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        _check_gap(data[b:c], embedded, name, signs)
-        tail = data[max(0, c + d - 16) : c + d].rstrip(_WHITE)
-        if not tail.endswith(b"%%EOF"):
-            signs.add(f"{name}: byte range does not end at a revision")
-        _check_object(data[:b], embedded, name, reader, signs)
-        _check_dictionary(data, b, c + d, name, signs)
-        if b"endobj" not in data[c : c + min(d, 65536)]:
-            signs.add(f"{name}: signature object is not closed in its own range")
+    fd = file.fileno()
+    _check_gap(os.pread(fd, c - b, b), embedded, name, signs)
+    if not os.pread(fd, 16, max(0, c + d - 16)).rstrip(_WHITE).endswith(b"%%EOF"):
+        signs.add(f"{name}: byte range does not end at a revision")
+    before = os.pread(fd, min(b, WINDOW), max(0, b - WINDOW))
+    _check_object(before, embedded, name, reader, signs)
+    _check_dictionary(before, os.pread(fd, min(c + d - b, LARGEST_DICTIONARY), b), name, signs)
+    if b"endobj" not in os.pread(fd, min(d, WINDOW), c):
+        signs.add(f"{name}: signature object is not closed in its own range")
     if signs.ends and c + d <= signs.ends[-1]:
         signs.add(f"{name}: byte ranges do not grow")
     signs.ends.append(c + d)
 
 
-def _check_dictionary(data: mmap.mmap, gap: int, end: int, name: str, signs: TamperSigns) -> None:
+def _check_dictionary(before: bytes, after: bytes, name: str, signs: TamperSigns) -> None:
     """The signature dictionary reads the same in every parser: no key twice, no odd token."""
-    start = data.rfind(b"obj", max(0, gap - 65536), gap)
+    start = _opened(before)
     try:
-        if start < 0:
+        if start is None:
             raise Unusual
-        value, _ = parse(data[start + 3 : min(end, start + LARGEST_DICTIONARY)])
+        value, _ = parse(before[start.end() :] + after)
         if not isinstance(value, dict) or b"ByteRange" not in value:
             raise Unusual
     except Unusual:
@@ -142,7 +157,7 @@ def _check_gap(gap: bytes, embedded: Any, name: str, signs: TamperSigns) -> None
     original = parsed.original_bytes if isinstance(parsed, generic.TextStringObject) else bytes(parsed)
     if contents != original:
         signs.add(f"{name}: the gap is not the signature that was parsed")
-    if contents[_der_size(contents) :].strip(b"\0"):
+    if contents[size_of(contents) :].strip(b"\0"):
         signs.add(f"{name}: the padding of the signature is not empty")
 
 
@@ -159,19 +174,10 @@ def _check_object(before: bytes, embedded: Any, name: str, reader: Any, signs: T
 
 def _opening(before: bytes) -> int | None:
     """Number of the last object opened in `before`."""
-    end = len(before)
-    while (end := before.rfind(b"obj", max(0, end - 65536), end)) >= 0:
-        match = _OBJECT.search(before[max(0, end - 40) : end + 3])
-        if match is not None:
-            return int(match.group(1))
-    return None
+    found = _opened(before)
+    return int(found[1]) if found is not None else None
 
 
-def _der_size(data: bytes) -> int:
-    """Size of the DER value at the start of `data`; all of it when the length is not definite."""
-    if len(data) < 2 or data[1] == 0x80 or data[1] > 0x84:
-        return len(data)
-    if data[1] < 0x80:
-        return 2 + data[1]
-    count = data[1] & 0x7F
-    return 2 + count + int.from_bytes(data[2 : 2 + count], "big")
+def _opened(before: bytes) -> re.Match[bytes] | None:
+    found = list(_ANY_OBJECT.finditer(before))
+    return found[-1] if found else None

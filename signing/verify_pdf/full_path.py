@@ -249,6 +249,8 @@ def _signed_data(embedded: EmbeddedPdfSignature) -> tuple[SignedData, bool]:
     try:
         return read_signed_data(contents[: size_of(contents)]), True
     except NotDer:
+        if contents[1:2] != b"\x80":  # only an indefinite length is honest BER; anything else is read differently elsewhere
+            raise
         return read_signed_data(cms.ContentInfo.load(contents).dump(force=True)), False
 
 

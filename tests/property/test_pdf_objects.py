@@ -24,7 +24,7 @@ from signing.verify_pdf.pdf_objects import Name, Ref, Unusual, parse
 
 NAMES = st.binary(min_size=1, max_size=6).map(Name)
 ATOMS = st.one_of(
-    st.integers(-(10**9), 10**9), st.booleans(), st.none(), st.binary(max_size=20), NAMES, st.builds(Ref, st.integers(1, 9999), st.integers(0, 9))
+    st.integers(-(10**9), 10**9), st.booleans(), st.none(), st.binary(max_size=20), NAMES, st.builds(Ref, st.integers(1, 999), st.integers(0, 9))
 )
 OBJECTS = st.recursive(ATOMS, lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(NAMES.map(bytes), inner, max_size=4)), max_leaves=12)
 
