@@ -18,6 +18,7 @@ from pathlib import Path
 from signing.errors import SigningError
 from signing.evidence import EvidenceReport, check
 from signing.policy import judge
+from signing.reasons import CATALOGUE
 from signing.report import PdfFindings, PdfVerdict, Reason, Role, Verdict
 from signing.report_json import Summary
 from signing.sandbox import Sandbox
@@ -155,6 +156,12 @@ def claimed_time(findings: PdfFindings) -> datetime | None:
     return max((s.claimed_time for s in findings.signatures if s.claimed_time is not None), default=None)
 
 
+def plain(reason: Reason) -> Reason:
+    """The reason without what belongs to one file only: place and details."""
+    text = CATALOGUE.get(reason.code)
+    return Reason(reason.code, f"{text.vi}.", f"{text.en}.") if text is not None else replace(reason, place="")
+
+
 class Tally:
     """Counts outcomes as they come: verdicts, reasons, and the slowest files."""
 
@@ -169,7 +176,7 @@ class Tally:
         self.verdicts[outcome.verdict] += 1
         for reason in {r.code: r for r in outcome.reasons}.values():
             self.codes[reason.code] += 1
-            self.texts.setdefault(reason.code, replace(reason, place=""))
+            self.texts.setdefault(reason.code, plain(reason))
         self.slowest = sorted([*self.slowest, (outcome.seconds, outcome.path)], key=lambda item: -item[0])[:3]
 
     @property

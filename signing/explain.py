@@ -197,8 +197,11 @@ def _facts_of_time(signature: SignatureFinding) -> list[Pair]:
         if at is None or not c.not_before <= at <= c.not_after:
             period = f"{local(c.not_before)} – {local(c.not_after)}"
             facts.append((f"{_named(c)} có hiệu lực {period}", f"{_named(c)} is valid {period}"))
-    how = words(wording.PROOFS, signature.best_time_source)
-    facts.append((f"thời điểm được chứng minh: {local(at)} ({how[0]})", f"proven time: {local(at)} ({how[1]})"))
+    if signature.best_time_source in wording.PROVEN:
+        how = words(wording.PROOFS, signature.best_time_source)
+        facts.append((f"thời điểm được chứng minh: {local(at)} ({how[0]})", f"proven time: {local(at)} ({how[1]})"))
+    else:
+        facts.append((f"không có thời điểm được chứng minh nên xét lúc {local(at)}", f"no time is proven, so it is judged at {local(at)}"))
     if signature.claimed_time is not None:
         claimed = local(signature.claimed_time)
         facts.append((f"người ký khai {claimed}: chỉ có giá trị khi có dấu thời gian", f"the signer claims {claimed}: it counts only with a time-stamp"))

@@ -212,7 +212,7 @@ class _Signature:
         _add(info, "ValidationTime", _time(self.at))
         best = _add(info, "BestSignatureTime")
         stamp = next((t for t in s.timestamps if t.holds and t.time == s.best_time), None)
-        proven = s.best_time is not None and s.best_time_source in ("timestamp", "document_timestamp", "custody")
+        proven = s.best_time is not None and s.best_time_source in wording.PROVEN
         _add(best, "POETime", _time(s.best_time if proven and s.best_time is not None else self.at))
         _add(best, "TypeOfProof", f"urn:etsi:019102:poetype:{'provided' if s.best_time_source == 'custody' else 'validation'}")
         if proven and stamp is not None:

@@ -159,7 +159,7 @@ class Screen:
     def _times(self, s: SignatureFinding) -> str:
         proven = self.word(*words(wording.PROOFS, s.best_time_source))
         claimed = self.word(f"khai {local(s.claimed_time)}", f"claimed {local(s.claimed_time)}")
-        if s.best_time_source in ("timestamp", "document_timestamp", "custody"):
+        if s.best_time_source in wording.PROVEN:
             return claimed + self.word(f"\nchứng minh {local(s.best_time)} ({proven})", f"\nproven {local(s.best_time)} ({proven})")
         return claimed + self.word("\nchưa có dấu thời gian chứng minh", "\nno time-stamp proves it")
 

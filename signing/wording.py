@@ -93,6 +93,7 @@ PROOFS: dict[str, Pair] = {
     "judged_at": ("lúc kiểm tra", "moment of checking"),
     "claimed": ("người ký tự khai", "claimed by the signer"),
 }
+PROVEN = ("timestamp", "document_timestamp", "custody")
 STRENGTH: dict[str, Pair] = {
     "strong": ("đạt chuẩn 2025", "meets the 2025 list"),
     "legacy": ("cũ, còn chấp nhận", "legacy, still accepted"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import cache
 from html import escape
 from importlib.resources import files
 
@@ -71,9 +72,13 @@ def banner(verdict: Verdict, name: str, lines: Iterable[str]) -> str:
     )
 
 
+@cache
+def _style() -> str:
+    return files(__package__).joinpath("page.css").read_text(encoding="utf-8")
+
+
 def whole_page(title: str, body: str, made_at: datetime) -> str:
     """The page around `body`."""
-    style = files(__package__).joinpath("page.css").read_text(encoding="utf-8")
     used = tool()
     libraries = " · ".join(f"{escape(name)} {escape(number)}" for name, number in used.libraries.items())
     foot = f"{escape(used.name)} {escape(used.version)} · Python {escape(used.python)} · {libraries}"
@@ -81,6 +86,6 @@ def whole_page(title: str, body: str, made_at: datetime) -> str:
         '<!DOCTYPE html>\n<html lang="vi"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">'
-        f'<meta name="referrer" content="no-referrer"><title>{escape(title)}</title><style>{style}</style></head>'
+        f'<meta name="referrer" content="no-referrer"><title>{escape(title)}</title><style>{_style()}</style></head>'
         f"<body><main>{body}</main><footer><p>{both(('Báo cáo lập lúc', 'Report made at'))}: {time(made_at)}</p><p>{foot}</p></footer></body></html>\n"
     )

@@ -62,7 +62,10 @@ def _explanations(found: Iterable[Explanation]) -> str:
         needed = f'<div class="needed">{both((e.needed_vi, e.needed_en), block=True)}</div>' if e.needed_vi else ""
         out.append(
             f'<div class="explain {state.value}"><h3>{mark(state, "!" if e.warning else "")}<span>{where}{title}</span></h3>'
-            f"<p>{both((e.found_vi, e.found_en))} <code>{escape(e.reason)}</code></p>" + (f"<ul>{facts_}</ul>" if facts_ else "") + needed + "</div>"
+            f"<p>{both((e.found_vi, e.found_en))} <code class='whole'>{escape(e.reason)}</code></p>"
+            + (f"<ul>{facts_}</ul>" if facts_ else "")
+            + needed
+            + "</div>"
         )
     return "".join(out)
 
@@ -84,7 +87,7 @@ def _answers(s: SignatureFinding) -> str:
 
 
 def _about(s: SignatureFinding) -> str:
-    proven = s.best_time_source in ("timestamp", "document_timestamp", "custody")
+    proven = s.best_time_source in wording.PROVEN
     best = f"{time(s.best_time)} ({both(words(wording.PROOFS, s.best_time_source))})" if proven else both(_DISPROVED)
     algorithm = escape(wording.algorithm(s.scheme or s.algorithm, s.key, s.digest))
     strength = f" — {both(words(wording.STRENGTH, s.strength))}" if algorithm else ""

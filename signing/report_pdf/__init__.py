@@ -144,7 +144,7 @@ def _signature(number: int, s: SignatureFinding, state: State) -> dict[str, Any]
 
 
 def _facts(s: SignatureFinding) -> list[tuple[Pair, str]]:
-    proven = s.best_time_source in ("timestamp", "document_timestamp", "custody")
+    proven = s.best_time_source in wording.PROVEN
     proof = words(wording.PROOFS, s.best_time_source)
     indication = Indication.FAILED.value if outcome(s) is State.FAILED else s.indication.value
     strength = words(wording.STRENGTH, s.strength)

@@ -115,6 +115,9 @@ def test_sub_verdicts_without_named_checks() -> None:
 
 
 def test_no_signature_stands_in_a_tampered_file() -> None:
+    # The indication alone says TOTAL-PASSED; an unlawful change decides.
+    changed = samples.tampered().findings.signatures[0]
+    assert changed.indication is Indication.PASSED and outcome(changed) is State.FAILED
     verdict = samples.valid()
     assert standing(verdict, verdict.findings.signatures[0]) is State.PASSED
     behind = dataclasses.replace(verdict, reasons=(reason("pdf.tampered.bytes"),))
