@@ -83,6 +83,7 @@ def signed(
     properties: bool = True,
     uri: str = "",
     before: Callable[[etree._Element], None] = lambda _: None,
+    first: bool = False,
 ) -> bytes:
     """Sign the list; `before` may change the finished SignedInfo before it is signed."""
     document = etree.fromstring(text)
@@ -106,7 +107,7 @@ def signed(
         f'<ds:Transform Algorithm="{c14n}"/></ds:Transforms><ds:DigestMethod Algorithm="{digest}"/><ds:DigestValue>{content}</ds:DigestValue>'
         f"</ds:Reference>{extra if properties else ''}</ds:SignedInfo><ds:SignatureValue/>{held if properties else ''}</ds:Signature>"
     )
-    document.append(signature)
+    document.insert(0, signature) if first else document.append(signature)
     info = signature[0]
     if properties:
         place = next(iter(signature.iter(f"{{{XADES}}}SignedProperties")))
@@ -290,6 +291,14 @@ def _third_reference(info: etree._Element) -> None:
     info.append(etree.fromstring(etree.tostring(info[2])))
 
 
+def _properties_twice(info: etree._Element) -> None:
+    info.append(etree.fromstring(etree.tostring(info[3])))
+
+
+def _foreign_child(info: etree._Element) -> None:
+    etree.SubElement(info, "{http://example.vn/}extra")
+
+
 def _xslt(info: etree._Element) -> None:
     etree.SubElement(info[2][0], f"{{{DS}}}Transform").set("Algorithm", "http://www.w3.org/TR/1999/REC-xslt-19991116")
 
@@ -310,6 +319,8 @@ SIGNED_ODDITIES: dict[str, Callable[[etree._Element], None]] = {
     "xpath": _set("ds:Reference[1]/ds:Transforms/ds:Transform[1]", Algorithm="http://www.w3.org/TR/1999/REC-xpath-19991116"),
     "xslt": _xslt,
     "third reference": _third_reference,
+    "properties twice": _properties_twice,
+    "foreign child": _foreign_child,
     "no transforms": _no_transforms,
 }
 
@@ -319,6 +330,11 @@ def test_oddities_are_refused_even_when_signed(name: str) -> None:
     """Made and signed by the right key: what is outside the narrow form is still refused."""
     with pytest.raises(XmlSignatureInvalid):
         verify_enveloped(signed(unsigned(), before=SIGNED_ODDITIES[name]), [OPERATOR.certificate])
+
+
+def test_the_signature_stands_last() -> None:
+    with pytest.raises(XmlSignatureInvalid, match="last child"):
+        verify_enveloped(signed(unsigned(), first=True), [OPERATOR.certificate])
 
 
 def test_wrong_signer_and_weak_key() -> None:
