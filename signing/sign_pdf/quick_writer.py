@@ -139,7 +139,8 @@ def _declare(
     if catalog.get(b"Perms") is not None:
         raise Unusual("permissions without a signature")
     listed = list(increment.value(form.get(b"Fields")) or [])
-    added: dict[int, list[Ref]] = {}
+    pages: dict[int, Ref] = {}
+    added: dict[Ref, list[Ref]] = {}
     for name in plan.declare:
         if name in fields:
             if name == plan.field:
@@ -148,7 +149,9 @@ def _declare(
             continue
         ref = increment.new()
         box = plan.box(name)
-        page = _page(increment, catalog, box.page)
+        if box.page not in pages:
+            pages[box.page] = _page(increment, catalog, box.page)
+        page = pages[box.page]
         widget = b"<< /FT /Sig /Type /Annot /Subtype /Widget /F %d /T %s /Rect %s /P %d %d R" % (
             PRINTED_AND_LOCKED,
             serialised(text(name)),
@@ -158,9 +161,10 @@ def _declare(
         if name == plan.field:
             widget += b" /V %d %d R" % value + _look(increment, {b"Rect": list(box.rect), b"P": page}, plan)
         increment.put(ref, Raw(widget + b" >>"))
-        added.setdefault(page.num, []).append(ref)
-        _annotate(increment, page, added[page.num])
+        added.setdefault(page, []).append(ref)
         listed.append(ref)
+    for page, widgets in added.items():
+        _annotate(increment, page, widgets)
     form_ref = catalog.get(b"AcroForm")
     if not isinstance(form_ref, Ref):
         form_ref = increment.new()

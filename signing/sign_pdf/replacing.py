@@ -52,7 +52,7 @@ def copy_hashed(source: Path, file: BufferedRandom, digest: Any) -> int:
             os.posix_fallocate(into, 0, size)
         block = memoryview(bytearray(min(BLOCK, size + 1)))
         done = 0
-        while count := original.readinto(block):
+        while done < size and (count := original.readinto(block)):
             digest.update(block[:count])
             written = os.write(into, block[:count])
             while written < count:
