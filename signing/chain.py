@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID
 
 LONGEST_PATH = 6
+LARGEST = 64 * 1024  # bytes of a certificate
 MOST_EXTRA = 100  # certificates of a file that are looked at
 MOST_STEPS = 200  # signatures tried for one leaf
 MOST_PATHS = 16
@@ -90,7 +91,7 @@ class Undecodable(ValueError):
     """A certificate of which not even names and validity can be read."""
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=1024)
 def known(certificate: x509.Certificate) -> Known:
     """The decoded form of `certificate`, kept for the next time.
 
@@ -115,13 +116,15 @@ def known(certificate: x509.Certificate) -> Known:
         return Known(**plain, fault=f"certificate not decodable: {error}"[:200])
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=1024)
 def decoded(der: bytes) -> x509.Certificate:
     """The certificate in `der`, kept for the next time.
 
     Raises:
         Undecodable: it is none.
     """
+    if len(der) > LARGEST:
+        raise Undecodable(f"certificate of {len(der)} bytes")
     try:
         return x509.load_der_x509_certificate(der)
     except (*_BROKEN, x509.InvalidVersion) as error:

@@ -16,6 +16,7 @@ from functools import cached_property
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 
 from signing.anchors import SCOPES, AnchorTerms, default_terms, files, read_anchors, read_certificates
 from signing.chain import MOST_EXTRA, Known, Search, Undecodable, decoded, issued, known, paths, purpose_problem
@@ -28,6 +29,7 @@ _RANK = ("", "OUT_OF_BOUNDS_NO_POE", "NOT_YET_VALID", "REVOKED", "CHAIN_CONSTRAI
 # Why a path was dropped, by how `signing.chain` begins to say it.
 _WEAK = ("weak", "CRYPTO_CONSTRAINTS_FAILURE")
 _FORBIDDEN = (("not a CA", "path length", "key usage", "name constraints", "certificate not decodable"), "CHAIN_CONSTRAINTS_FAILURE")
+_SHA256 = hashes.SHA256()
 MOST_EMBEDDED = 256  # CRLs, and OCSP answers, of a file that are looked at
 
 
@@ -171,8 +173,9 @@ def _prepared(
 ) -> tuple[tuple[_Path, ...], tuple[str, str]]:
     """All paths of `leaf` with what the sources say, whatever the time; and why, when there is none."""
     parsed = _parsed(trust)
-    brought = tuple(extra[:MOST_EXTRA])
-    identity = (leaf.sha256, brought, tuple(_digest(d) for d in crls), b"", tuple(_digest(d) for d in ocsps))
+    brought = extra[:MOST_EXTRA]
+    # Digests, not the data: what hostile files bring along is not kept in memory.
+    identity = (leaf.sha256, tuple(map(_digest, brought)), tuple(map(_digest, crls)), tuple(map(_digest, ocsps)))
     found = parsed.paths.get(identity)
     if found is None:
         search = Search(parsed.anchors, (*parsed.pool, *_usable(brought)))
@@ -187,8 +190,8 @@ def _prepared(
     return found
 
 
-def _digest(data: bytes) -> bytes:
-    return hashlib.sha256(data).digest()
+def _digest(data: x509.Certificate | bytes) -> bytes:
+    return hashlib.sha256(data).digest() if isinstance(data, bytes) else data.fingerprint(_SHA256)
 
 
 def _usable(certificates: Sequence[x509.Certificate | bytes]) -> list[Known]:

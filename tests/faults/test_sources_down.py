@@ -208,6 +208,7 @@ def test_a_proxy_that_was_configured(place: Place) -> None:
         ("http://crl.example.vn/", "https://crl.example.vn/any", False),
         ("http://crl.example.vn/", "http://crl.example.vn.evil.example/any", False),
         ("http://crl.example.vn/", "http://crl.example.vn@evil.example/any", False),
+        ("http://crl.example.vn/", "http://user:word@crl.example.vn/any", False),
         ("http://crl.example.vn/", "http://evil.example/http://crl.example.vn/", False),
         ("http://crl.example.vn/", "http://crl.example.vn:8080/any", False),
         ("http://crl.example.vn/", "http://CRL.example.vn/any", True),

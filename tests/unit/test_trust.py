@@ -324,6 +324,8 @@ def test_odd_certificates_are_a_result() -> None:
         result = TRUST.path(data, [b"junk", negative], at=NOW)
         assert result.problem == "CERTIFICATE_CHAIN_GENERAL_FAILURE" and "not decodable" in result.detail, result
     assert problem(TRUST, LEAF, negative, b"junk") == ("", "")
+    bulky = SUB.leaf(more=[(x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), bytes(70_000)), False)])
+    assert problem(TRUST, der(bulky))[0] == "CERTIFICATE_CHAIN_GENERAL_FAILURE"
 
 
 @given(st.integers(0, len(der(LEAF)) - 1), st.integers(1, 255))
