@@ -20,6 +20,9 @@ from signing.report import Role
 from signing.sign_pdf.plan import Kind
 from signing.trust import Trust
 from signing.verify_pdf import verify_pdf
+from signing.verify_pdf.roles import role_of
+
+_NO_TRUST = Trust(())
 
 
 def check_certificate(holder: Holder, trust: Trust | None, now: datetime) -> None:
@@ -59,12 +62,16 @@ def _may_sign(certificate: x509.Certificate) -> bool:
     return usage.digital_signature or usage.content_commitment
 
 
-def check_order(source: Path, role: Role, kind: Kind, trust: Trust | None, now: datetime) -> None:
-    """Gate: it is the turn of `role`.
+def check_order(source: Path, holder: Holder, role: Role, kind: Kind, trust: Trust | None, now: datetime) -> None:
+    """Gate: the certificate fits `role`, and it is the turn of `role`.
 
     Raises:
+        CertificateUnusable: an agency's certificate for a person's signature, or the other way round.
         OrderRefused: the agency's key on a document without a valid person's signature.
     """
+    known = role_of(holder.certificate, trust or _NO_TRUST)
+    if known is not role and known is not Role.UNKNOWN:
+        raise CertificateUnusable(f"the certificate of a {known} does not sign for a {role}", place=holder.certificate.subject.rfc4514_string())
     if role is not Role.AGENCY or kind != "document":
         return
     if trust is None:

@@ -111,7 +111,7 @@ def prepare(
 ) -> Waiting:
     """Write `waiting`, the document with an empty signature; return what is to be signed. Arguments and refusals as `sign_pdf`."""
     check_certificate(holder, trust, now)
-    check_order(source, role, kind, trust, now)
+    check_order(source, holder, role, kind, trust, now)
     builder = builder_for(holder, scheme)
     plan = planned(builder, field, kind, now, timestamped=True, reason=reason, location=location, boxes=boxes, appearance=appearance)
     with replacing(waiting) as file:

@@ -76,7 +76,7 @@ def sign_pdf(
         TimestampUnavailable: as `timestamp` raises it.
     """
     check_certificate(key, trust, now)
-    check_order(source, role, kind, trust, now)
+    check_order(source, key, role, kind, trust, now)
     check_means(profile, trust, timestamp)
     builder = builder_for(key, scheme)
     plan = planned(builder, field, kind, now, timestamped=timestamp is not None, reason=reason, location=location, boxes=boxes, appearance=appearance)

@@ -126,11 +126,14 @@ def test_the_certificate_is_checked_first(pki: Pki, trust: Trust, tmp_path: Path
     with pytest.raises(CertificateUnusable):
         check_certificate(key, Trust(trust.anchors, trust.intermediates), now)
     for kind in ("copy", "attachment"):
-        check_order(tmp_path / "any.pdf", Role.AGENCY, kind, None, now)  # type: ignore[arg-type]
-    check_order(tmp_path / "any.pdf", Role.PERSON, "document", None, now)
+        check_order(tmp_path / "any.pdf", pki.seal(SENDER), Role.AGENCY, kind, None, now)  # type: ignore[arg-type]
+    check_order(tmp_path / "any.pdf", key, Role.PERSON, "document", None, now)
+    for holder, role in ((pki.seal(SENDER), Role.PERSON), (key, Role.AGENCY)):
+        with pytest.raises(CertificateUnusable):
+            check_order(tmp_path / "any.pdf", holder, role, "attachment", trust, now)
     for anchors in (None, trust):
         with pytest.raises(OrderRefused):
-            check_order(letter(tmp_path / "x.pdf"), Role.AGENCY, "document", anchors, now)
+            check_order(letter(tmp_path / "x.pdf"), pki.seal(SENDER), Role.AGENCY, "document", anchors, now)
 
 
 @given(value=VALUES)

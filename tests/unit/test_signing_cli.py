@@ -107,14 +107,16 @@ def test_without_trust_it_says_what_was_not_checked(pki: Pki, tmp_path: Path) ->
         (("--role", "person", "-o", "t.pdf", "--pkcs11", "KEY"), 2, "--token"),
         (("--role", "person", "-o", "t.pdf", "--pkcs11", "KEY", "--token", "T"), 1, "key.unusable"),
         (("--role", "person", "-o", "t.pdf", "--key", "KEY", "--tsa", "http://127.0.0.1:9/"), 2, "--trust"),
-        (("--role", "agency", "-o", "t.pdf", "--key", "KEY"), 1, "sign.order"),
+        (("--role", "agency", "-o", "t.pdf", "--key", "KEY"), 1, "key.certificate_unusable"),
+        (("--role", "agency", "-o", "t.pdf", "--key", "SEAL"), 1, "sign.order"),
         (("--role", "person", "-o", "t.pdf", "--key", "KEY", "--profile", "B-T"), 1, "signing.failed"),
     ],
 )
 def test_refusals(pki: Pki, tmp_path: Path, words: tuple[str, ...], code: int, told: str) -> None:
     key = str(pki.folder / "persons" / "lanh-dao.pem")
     file = letter(tmp_path / "x.pdf")
-    given = [key if w == "KEY" else str(tmp_path / w) if w == "t.pdf" else w for w in words]
+    seal = str(pki.folder / "agencies" / SENDER / "seal.pem")
+    given = [key if w == "KEY" else seal if w == "SEAL" else str(tmp_path / w) if w == "t.pdf" else w for w in words]
     assert told in vanthu("sign", file, *given, code=code).output
     assert not (tmp_path / "t.pdf").exists()
 
