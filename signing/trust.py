@@ -178,7 +178,8 @@ def _prepared(
     identity = (leaf.sha256, tuple(map(_digest, brought)), tuple(map(_digest, crls)), tuple(map(_digest, ocsps)))
     found = parsed.paths.get(identity)
     if found is None:
-        search = Search(parsed.anchors, (*parsed.pool, *_usable(brought)))
+        pool = {k.sha256: k for k in (*parsed.pool, *_usable(brought))}
+        search = Search(parsed.anchors, tuple(pool.values()))
         direct = any(leaf.sha256 == a.sha256 for a in parsed.anchors)
         chains: list[tuple[Known, ...]] = [(leaf,)] if direct else list(paths(leaf, search))
         prepared = tuple(_path(chain, search, trust, parsed, crls, ocsps) for chain in chains)

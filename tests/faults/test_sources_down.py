@@ -322,7 +322,7 @@ def test_a_spoilt_file_is_fetched_again(place: Place, tmp_path: Path, spoilt: by
         b"<html>not a list</html>",
         root("Người lạ").crl(),
         Authority(ROOT.key, SUB.certificate).crl(),
-        SUB.crl(this=NOW - 9 * DAY, following=NOW - DAY),
+        SUB.crl(this=NOW - DAY, following=NOW - timedelta(hours=1)),
         SUB.crl(this=NOW + DAY),
         SUB.crl(this=NOW - 3 * DAY),
     ],
