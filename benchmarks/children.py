@@ -10,6 +10,7 @@ a line, does COUNT jobs and says "done".
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import sys
 import time
@@ -28,6 +29,12 @@ def high_water_mb() -> float:
     """Peak resident memory of this process."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+
+
+def finished_cpu_seconds() -> float:
+    """CPU of all children that ended so far, theirs included."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def job(what: str, key_file: Path, trust_folder: Path, source: Path, target: Path) -> Callable[[], object]:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import combinations, product
 from pathlib import Path
 
+import pikepdf
 import typst
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -24,8 +25,8 @@ from PIL import Image, ImageDraw
 from signing.dev_pki import organisation_name, person_name
 from signing.dev_tsa import respond
 from signing.keys import SigningKey, open_key
-from signing.presentation import Appearance, Box, Page
-from signing.presentation.appearances import agency_seal, attachment_mark, person_image
+from signing.presentation import Appearance, Box, CopyForm, Page
+from signing.presentation.appearances import agency_seal, attachment_mark, copy_mark, person_image
 from signing.report import Role
 from signing.sign_pdf import AGENCY_FIELD, PERSON_FIELD, Kind
 from signing.sign_pdf.appearance import field_box
@@ -36,8 +37,8 @@ from tests.interop.calls import LEVELS, sign
 
 NAME = "Cơ quan gửi (mô phỏng)"
 SCHEMES = ("rsa-2048-pkcs1", "rsa-2048-pss", "rsa-3072-pss", "ecdsa-p256", "ecdsa-p384")
-SOURCES = ("classic", "typst", "crlf")
-SHAPES = ("one", "two", "mark", "images")
+SOURCES = ("classic", "typst", "crlf", "streams", "linear")
+SHAPES = ("one", "two", "mark", "images", "copy")
 Stamp = Callable[[bytes], bytes]
 
 
@@ -52,7 +53,7 @@ class Case:
 
     @property
     def kind(self) -> Kind:
-        return "document" if self.shape in ("two", "images") else "attachment"
+        return "document" if self.shape in ("two", "images") else "copy" if self.shape == "copy" else "attachment"
 
     @property
     def policy(self) -> str:
@@ -68,13 +69,13 @@ class Case:
 
 
 def matrix() -> list[Case]:
-    """Two files of every scheme with every level, chosen so that all pairs of properties occur. With VANTHU_INTEROP=whole every combination."""
+    """Three files of every scheme with every level, chosen so that all pairs of properties occur. With VANTHU_INTEROP=whole every combination."""
     every = [Case(*values) for values in product(SCHEMES, LEVELS, SOURCES, SHAPES)]
     if os.environ.get("VANTHU_INTEROP") == "whole":
         return every
     picked: list[Case] = []
     seen: set[tuple[str, str]] = set()
-    for _, (scheme, level) in product(range(2), product(SCHEMES, LEVELS)):
+    for _, (scheme, level) in product(range(3), product(SCHEMES, LEVELS)):
         open_cases = [case for case in every if (case.scheme, case.level) == (scheme, level) and case not in picked]
         best = max(open_cases, key=lambda case: len(case.pairs() - seen))
         picked.append(best)
@@ -161,15 +162,26 @@ def _write_key(pki: Path, target: Path, kind: str, role: Role) -> None:
 
 
 def draft(target: Path, source: str) -> Path:
-    """An unsigned PDF: a classic cross-reference table, typst's streams, or lines that end in CR LF."""
-    if source == "typst":
-        words = target.with_suffix(".typ")
-        words.write_text('#set page(paper: "a4")\n= Công văn (mô phỏng)\nKính gửi: Cơ quan nhận một (mô phỏng).\n#lorem(300)\n')
-        target.write_bytes(typst.compile(str(words)))
+    """An unsigned PDF.
+
+    `classic`: written by hand; `typst`; `crlf`: lines that end in CR LF; `streams`: objects in object
+    streams under a cross-reference stream; `linear`: linearised for the web.
+    """
+    if source in ("classic", "crlf"):
+        letter(target)
+        if source == "crlf":
+            target.write_bytes(_carriage_returns(target.read_bytes()))
         return target
-    letter(target)
-    if source == "crlf":
-        target.write_bytes(_carriage_returns(target.read_bytes()))
+    words = target.with_suffix(".typ")
+    words.write_text('#set page(paper: "a4")\n= Công văn (mô phỏng)\nKính gửi: Cơ quan nhận một (mô phỏng).\n#lorem(300)\n')
+    made = typst.compile(str(words))
+    if source == "typst":
+        target.write_bytes(made)
+    else:
+        with pikepdf.open(io.BytesIO(made)) as pdf:
+            streams = pikepdf.ObjectStreamMode.generate if source == "streams" else pikepdf.ObjectStreamMode.disable
+            pdf.save(target, linearize=source == "linear", object_stream_mode=streams)
+        assert (b"/ObjStm" if source == "streams" else b"/Linearized") in target.read_bytes()
     return target
 
 
@@ -206,7 +218,9 @@ def _sign(source: Path, target: Path, case: Case, office: Office, role: Role) ->
 
 
 def appearances(shape: str) -> dict[str, Appearance]:
-    """What the fields of a shape show: an attachment's mark, or the person's image under the agency's seal."""
+    """What the fields of a shape show: an attachment's mark, a copy's, or the person's image under the agency's seal."""
+    if shape == "copy":
+        return {AGENCY_FIELD: copy_mark(CopyForm.SAO_Y, NAME, "12/SY-UBND", datetime.now(UTC))}
     if shape == "mark":
         return {AGENCY_FIELD: attachment_mark("125/QĐ-UBND", datetime.now(UTC))}
     if shape == "images":
