@@ -5,7 +5,7 @@ With the facts of this file: which certificate, which time, which bytes, until w
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from signing import wording
 from signing.reasons import CATALOGUE
@@ -82,7 +82,10 @@ def explain(verdict: PdfVerdict) -> tuple[Explanation, ...]:
         for check in signature.checks:
             if check.state in (State.FAILED, State.INDETERMINATE):
                 code = check.reason or next((c for c in reasons if _REASON_CHECK.get(c) == check.code), "")
-                found.append(_of_check(signature, check, code, reasons.get(code)))
+                if code and (signature.field, code) in said:
+                    continue  # two checks failed for one reason, as the overall status always does
+                shown = replace(check, code=check_of(code)) if check.code == "status" and code else check
+                found.append(_of_check(signature, shown, code, reasons.get(code)))
                 said.add((signature.field, code))
         for code, reason in reasons.items():
             if (signature.field, code) not in said:

@@ -139,6 +139,17 @@ def test_explanations_name_the_concrete_thing() -> None:
     assert "TimeoutError: wall clock" in told(samples.unreadable())
 
 
+def test_one_reason_behind_two_checks_is_told_once() -> None:
+    verdict = samples.tampered()
+    changed = (State.FAILED, "pdf.tampered.changed")
+    signature = dataclasses.replace(verdict.findings.signatures[0], checks=samples.checks(later_changes=changed, status=changed))
+    twice = dataclasses.replace(verdict, findings=dataclasses.replace(verdict.findings, signatures=(signature,)))
+    assert [e.check for e in explain(twice) if e.reason == "pdf.tampered.changed"] == ["later_changes"]
+    only = dataclasses.replace(signature, checks=samples.checks(status=changed))
+    alone = explain(dataclasses.replace(verdict, findings=dataclasses.replace(verdict.findings, signatures=(only,))))
+    assert [e.check for e in alone if e.reason == "pdf.tampered.changed"] == ["later_changes"] and alone[0].facts
+
+
 @every
 def test_every_reason_is_explained_once_in_both_languages(sample: Sample) -> None:
     verdict = sample()
