@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -10,12 +12,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from signing.cli_keys import keys
 from signing.cli_trust import look, trust
 from signing.dev_ocsp import Responder, make_server
-from signing.dev_pki import make_pki
+from signing.dev_pki import make_pki, write_crls
 from tests.authorities import DAY, Authority
 from tests.unit.test_trust_list import LISTED, OPERATOR, STRANGER, TRUSTED, service, signed, unsigned
 
@@ -87,6 +90,19 @@ def test_ocsp_of_a_certificate(served: tuple[Path, str], tmp_path: Path) -> None
     (outcome,) = json.loads(done.output)
     assert done.exit_code == 1 and outcome["kind"] == "ocsp" and outcome["reason"]["code"] == "trust.source_invalid"
     assert json.loads(run("show", "--trust", pki / "trust", "--json").output)["ocsps"] == 0
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
+def test_openssl_understands_the_responder(served: tuple[Path, str], tmp_path: Path) -> None:
+    pki, url = served
+    seal = pki / "agencies" / "A1" / "seal.pem"
+    certificate = x509.load_pem_x509_certificates(seal.read_bytes())[0]
+    for serials, word in (([], "good"), ([certificate.serial_number], "revoked")):
+        write_crls(pki, now=datetime.now(UTC), revoked=serials)
+        words = ["openssl", "ocsp", "-url", f"{url}/", "-issuer", str(pki / "trust" / "intermediates" / "issuing.pem"), "-cert", str(seal)]
+        done = subprocess.run([*words, "-CAfile", str(pki / "trust" / "anchors" / "root.pem")], capture_output=True, text=True, timeout=30)
+        assert "Response verify OK" in done.stderr and f"{seal}: {word}" in done.stdout, done.stderr
+    write_crls(pki, now=datetime.now(UTC))
 
 
 def pem(folder: Path, authority: Authority) -> Path:
