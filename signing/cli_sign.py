@@ -178,6 +178,8 @@ def sign(
         )
     except SigningError as error:
         sys.exit(refused(screen, error))
+    except OSError as error:
+        sys.exit(refused(screen, SigningError(f"{error.strerror}", place=str(target))))
     said = {"file": str(target), "field": name, "signer": key.certificate.subject.rfc4514_string()}
     screen.value({**said, "font": look.appearance.font if look else "", "warnings": found})
     screen.say(f"Đã ký: {target}", f"Signed: {target}")
@@ -210,6 +212,8 @@ def timestamp(file: Path, tsa_urls: tuple[str, ...], trust_folder: Path | None, 
         renew(file, target, trust=trust, timestamp=stamp, now=now(), data=not bare)
     except SigningError as error:
         sys.exit(refused(screen, error))
+    except OSError as error:
+        sys.exit(refused(screen, SigningError(f"{error.strerror}", place=str(target))))
     screen.value({"file": str(target)})
     screen.say(f"Đã gia hạn bằng dấu thời gian: {target}", f"Renewed with a time-stamp: {target}")
 
@@ -259,6 +263,8 @@ def sign_prepare(
         state_file.write_text(state.to_json())
     except SigningError as error:
         sys.exit(refused(screen, error))
+    except OSError as error:
+        sys.exit(refused(screen, SigningError(f"{error.strerror}", place=str(error.filename or output))))
     screen.value({"file": str(output), "state": str(state_file), "scheme": state.scheme, "digest": state.digest, "to_sign_digest": state.to_sign_digest})
     screen.say(
         f"Chờ chữ ký ({state.scheme}, {state.digest}): {state.to_sign_digest}",
@@ -287,14 +293,19 @@ def sign_complete(
 ) -> None:
     """Put the signature value into the waiting FILE, after checking that both belong together."""
     try:
-        trust = Trust.load(trust_folder) if trust_folder else None
         state = Waiting.from_json(state_file.read_text())
         value = _value(signature_file.read_bytes())
-        complete(file, state, value, output, now=now(), profile=Profile(profile), trust=trust, timestamp=_stamper(tsa_urls, trust))
     except SigningError as error:
         sys.exit(refused(screen, error))
     except (OSError, UnicodeDecodeError) as error:
         sys.exit(refused(screen, DeferredMismatch(str(error), place=str(state_file))))
+    try:
+        trust = Trust.load(trust_folder) if trust_folder else None
+        complete(file, state, value, output, now=now(), profile=Profile(profile), trust=trust, timestamp=_stamper(tsa_urls, trust))
+    except SigningError as error:
+        sys.exit(refused(screen, error))
+    except OSError as error:
+        sys.exit(refused(screen, SigningError(f"{error.strerror}", place=str(output))))
     screen.value({"file": str(output), "field": state.field})
     screen.say(f"Đã ký: {output}", f"Signed: {output}")
 

@@ -17,7 +17,6 @@ from typing import Any
 from asn1crypto import cms, core, crl, ocsp
 from asn1crypto import x509 as asn1_x509
 from cryptography import x509
-from pyhanko.pdf_utils.misc import PdfError
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.general import SigningError as PyHankoSigningError
 from pyhanko.sign.signers.pdf_signer import PdfTimeStamper
@@ -28,12 +27,10 @@ from pyhanko.sign.validation.errors import ValidationInfoReadingError
 from signing.errors import FieldRefused, PdfUnusable, ValidationDataMissing
 from signing.sign_pdf.increment import new_hash
 from signing.sign_pdf.plan import TOKEN_ROOM
-from signing.sign_pdf.pyhanko_writer import CHUNK, check_end, opened
+from signing.sign_pdf.pyhanko_writer import BROKEN, CHUNK, check_end, opened, unusable
 from signing.sign_pdf.replacing import copy_hashed, replacing
 from signing.sign_pdf.validation_data import Stored, ValidationData
 from signing.trust import Trust
-
-_BROKEN = (PdfError, ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError)
 
 
 class _Stamper(TimeStamper):
@@ -115,8 +112,8 @@ def add_validation_data(file: BufferedRandom, trust: Trust, now: datetime) -> bo
         writer.write_in_place()  # type: ignore[no-untyped-call]
         file.flush()
         return True
-    except _BROKEN as error:
-        raise PdfUnusable(f"{type(error).__name__}: {error}"[:300]) from error
+    except BROKEN as error:
+        raise unusable(error) from error
 
 
 def add_document_timestamp(file: BufferedRandom, timestamp: Callable[[bytes], bytes]) -> None:
@@ -133,8 +130,8 @@ def add_document_timestamp(file: BufferedRandom, timestamp: Callable[[bytes], by
         file.flush()
     except PyHankoSigningError as error:
         raise FieldRefused(f"{error}"[:300]) from error
-    except _BROKEN as error:
-        raise PdfUnusable(f"{type(error).__name__}: {error}"[:300]) from error
+    except BROKEN as error:
+        raise unusable(error) from error
 
 
 def _certificates(reader: PdfFileReader) -> Iterator[tuple[x509.Certificate, list[x509.Certificate]]]:

@@ -31,7 +31,7 @@ from signing.verify_pdf.pdf_file import PdfFile
 from signing.verify_pdf.pdf_objects import Unusual
 
 Timestamp = Callable[[bytes], bytes]
-_IRREGULAR = (Unusual, ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError, OverflowError)
+_IRREGULAR = (Unusual, ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError, OverflowError, OSError)
 _builders: dict[Scheme, WeakKeyDictionary[Holder, Builder]] = {scheme: WeakKeyDictionary() for scheme in Scheme}
 
 

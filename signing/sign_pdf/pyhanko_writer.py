@@ -7,6 +7,7 @@ syntax the quick writer does not take.
 from __future__ import annotations
 
 import asyncio
+import errno
 import shutil
 import tempfile
 from io import BufferedRandom
@@ -24,6 +25,17 @@ from signing.sign_pdf.appearance import stamp_style
 from signing.sign_pdf.plan import Hole, Plan
 
 CHUNK = 1 << 18
+BROKEN = (PdfError, ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError, OSError)
+
+
+def unusable(error: Exception) -> Exception:
+    """The refusal for what reading a broken file raised; a full or failing disk stays what it is.
+
+    Raises nothing; the caller does.
+    """
+    if isinstance(error, OSError) and error.errno != errno.EINVAL:  # EINVAL: an offset before the start of the file
+        return error
+    return PdfUnusable(f"{type(error).__name__}: {error}"[:300])
 
 
 def place(file: BufferedRandom, plan: Plan) -> Hole:
@@ -42,8 +54,8 @@ def place(file: BufferedRandom, plan: Plan) -> Hole:
         return _place(writer, plan)
     except PyHankoSigningError as error:
         raise FieldRefused(f"{error}"[:300], place=plan.field) from error
-    except (PdfError, ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
-        raise PdfUnusable(f"{type(error).__name__}: {error}"[:300]) from error
+    except BROKEN as error:
+        raise unusable(error) from error
 
 
 def check_end(file: BufferedRandom) -> None:

@@ -121,6 +121,12 @@ def test_refusals(pki: Pki, tmp_path: Path, words: tuple[str, ...], code: int, t
     assert not (tmp_path / "t.pdf").exists()
 
 
+def test_a_folder_that_is_not_there(pki: Pki, tmp_path: Path) -> None:
+    """The disk's own refusals are sentences too."""
+    words = ("sign", letter(tmp_path / "x.pdf"), "--key", pki.folder / "persons" / "lanh-dao.pem", "--role", "person")
+    assert "signing.failed" in vanthu(*words, "-o", tmp_path / "absent" / "t.pdf", code=1).output
+
+
 def test_no_pin_on_the_command_line(pki: Pki, tmp_path: Path) -> None:
     """There is no option that takes a PIN or a password itself."""
     names = {o for p in next(c for n, c in cli.commands.items() if n == "sign").params for o in p.opts}
