@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import shutil
+import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -14,7 +16,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
@@ -140,6 +142,20 @@ def test_lists_that_hold(signer: Authority, method: str, c14n: str) -> None:
         assert (listed.territory, listed.sequence, listed.issued) == ("VN", 7, NOW - DAY)
         assert [a.der for a in listed.anchors] == [LISTED.der] and listed.anchors[0].terms.scope == "foreign"
         assert listed.sha256 == hashlib.sha256(data).hexdigest()
+
+
+@pytest.mark.skipif(shutil.which("xmlsec1") is None, reason="xmlsec1 is not installed")
+@pytest.mark.parametrize("c14n", [EXCLUSIVE, INCLUSIVE])
+def test_xmlsec_agrees(tmp_path: Path, c14n: str) -> None:
+    """What is taken for a signature here is one for others, and what is refused here for a changed digest is refused there."""
+    for signer, method in ((OPERATOR, MORE + "ecdsa-sha256"), (RSA, MORE + "rsa-sha256")):
+        good = signed(unsigned(), signer, method=method, c14n=c14n)
+        key = tmp_path / "key.pub"
+        key.write_bytes(signer.certificate.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+        for data, code in ((good, 0), (good.replace(b">7<", b">8<"), 1)):
+            (tmp_path / "list.xml").write_bytes(data)
+            words = ["xmlsec1", "--verify", "--pubkey-pem", str(key), "--id-attr:Id", "SignedProperties", str(tmp_path / "list.xml")]
+            assert subprocess.run(words, capture_output=True, timeout=30).returncode == code
 
 
 def test_periods_of_trust(tmp_path: Path) -> None:
