@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from signing import wording
 from signing.reasons import CATALOGUE
 from signing.report import CertificateFacts, Check, PdfVerdict, Reason, Role, SignatureFinding, State
-from signing.sub_verdicts import outcome
+from signing.sub_verdicts import excused, outcome
 from signing.wording import Pair, common_name, local, size_of, words
 
 _REASON_CHECK = {
@@ -32,12 +32,14 @@ _REASON_CHECK = {
     "signature.key_usage": "key_usage",
     "signature.timestamp_broken": "timestamp",
     "signature.timestamp_type": "timestamp",
+    "signature.timestamp_untrusted": "timestamp",
     "signature.weak_algorithm": "algorithms",
     "signature.not_allowed": "algorithms",
     "signature.legacy_algorithm": "algorithms",
     "signature.certificate_kind": "key_usage",
     "signature.docmdp": "docmdp",
     "signature.undeclared_field": "later_changes",
+    "signature.form_filled": "later_changes",
     "signature.long_term_unknown": "ades",
     "signature.ades": "ades",
     "signature.person_missing": "dual",
@@ -76,28 +78,35 @@ def remedy(code: str) -> Pair:
 def explain(verdict: PdfVerdict) -> tuple[Explanation, ...]:
     """One explanation for each check that did not pass and each reason, signatures first, nothing said twice."""
     found: list[Explanation] = []
-    said: set[tuple[str, str]] = set()
     for signature in verdict.findings.signatures:
-        reasons = {r.code: r for r in (*signature.reasons, *(signature.mark.problems if signature.mark else ()))}
-        for check in signature.checks:
-            if check.state in (State.FAILED, State.INDETERMINATE):
-                code = check.reason or next((c for c in reasons if _REASON_CHECK.get(c) == check.code), "")
-                if code and (signature.field, code) in said:
-                    continue  # two checks failed for one reason, as the overall status always does
-                shown = replace(check, code=check_of(code)) if check.code == "status" and code else check
-                found.append(_of_check(signature, shown, code, reasons.get(code)))
-                said.add((signature.field, code))
-        for code, reason in reasons.items():
-            if (signature.field, code) not in said:
-                made = Check(check_of(code), outcome(signature), code)
-                found.append(_of_check(signature, made, code, reason))
-                said.add((signature.field, code))
+        found += _of_signature(signature, excused(verdict))
+    said = {(e.place, e.reason) for e in found}
     codes = {code for _, code in said}
     for reason in (*verdict.reasons, *verdict.warnings):
         if ("", reason.code) not in said and not (reason.code in codes and _is_of_a_signature(reason, verdict)):
             found.append(_of_document(verdict, reason))
             said.add(("", reason.code))
     return tuple(found)
+
+
+def _of_signature(signature: SignatureFinding, lenient: frozenset[str]) -> list[Explanation]:
+    reasons = {r.code: r for r in (*signature.reasons, *(signature.mark.problems if signature.mark else ()))}
+    found: dict[str, Explanation] = {}
+    for check in signature.checks:
+        if check.state not in (State.FAILED, State.INDETERMINATE):
+            continue
+        code = check.reason or next((c for c in reasons if _REASON_CHECK.get(c) == check.code), "")
+        shown = replace(check, code=check_of(code)) if check.code == "status" and code else check
+        if code not in found or not code:
+            found[code or check.code] = _of_check(signature, shown, code, reasons.get(code), code in lenient)
+        elif check.detail and not any(check.detail in vi for vi, _ in found[code].facts):
+            # Another check failed for the same reason: its detail joins the first.
+            found[code] = replace(found[code], facts=(*found[code].facts, (f"chi tiết: {check.detail}", f"detail: {check.detail}")))
+    for code, reason in reasons.items():
+        if code not in found:
+            made = Check(check_of(code), outcome(signature, lenient), code)
+            found[code] = _of_check(signature, made, code, reason, code in lenient)
+    return list(found.values())
 
 
 def _is_of_a_signature(reason: Reason, verdict: PdfVerdict) -> bool:
@@ -112,7 +121,7 @@ def check_of(code: str) -> str:
     return _REASON_CHECK.get(code, "mark" if code.startswith("mark.") else "status" if code.startswith("signature.") else "document")
 
 
-def _of_check(signature: SignatureFinding, check: Check, code: str, reason: Reason | None) -> Explanation:
+def _of_check(signature: SignatureFinding, check: Check, code: str, reason: Reason | None, warning: bool) -> Explanation:
     text = CATALOGUE.get(code)
     name_vi, name_en = words(wording.CHECKS, check.code)
     found_vi = reason.vi if reason else f"{text.vi}." if text else f"{name_vi}: {words(wording.STATES, check.state.value)[0]}."
@@ -123,7 +132,7 @@ def _of_check(signature: SignatureFinding, check: Check, code: str, reason: Reas
         facts.append((f"chi tiết: {check.detail}", f"detail: {check.detail}"))
     if reason is not None and reason.place and reason.place != signature.field:
         facts.append((f"tại: {reason.place}", f"at: {reason.place}"))
-    return Explanation(signature.field, check.code, check.state, code, found_vi, found_en, needed_vi, needed_en, tuple(facts))
+    return Explanation(signature.field, check.code, check.state, code, found_vi, found_en, needed_vi, needed_en, tuple(facts), warning)
 
 
 def _of_document(verdict: PdfVerdict, reason: Reason) -> Explanation:

@@ -31,7 +31,7 @@ from signing.report import (
     Verdict,
     to_json,
 )
-from signing.sub_verdicts import Answer, answers
+from signing.sub_verdicts import Answer, answers, excused
 
 FORMAT = "vanthu-report/1"
 LIBRARIES = ("pyhanko", "pyhanko-certvalidator", "cryptography", "asn1crypto", "lxml")
@@ -180,7 +180,7 @@ def document_report(file: str, verdict: PdfVerdict, *, judged_at: datetime | Non
         judged_at_claimed=claimed,
         reasons=shown(verdict.reasons),
         warnings=shown(verdict.warnings),
-        signatures=tuple(SignatureShown(answers(s), s) for s in findings.signatures),
+        signatures=tuple(SignatureShown(answers(s, excused(verdict)), s) for s in findings.signatures),
         explanations=explain(verdict),
         findings=dataclasses.replace(findings, signatures=()),
     )

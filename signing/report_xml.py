@@ -18,7 +18,7 @@ from signing import wording
 from signing.explain import check_of
 from signing.report import CertificateFacts, Check, PdfVerdict, Reason, Role, SignatureFinding, State, Verdict
 from signing.report_json import tool
-from signing.sub_verdicts import answers, outcome, standing
+from signing.sub_verdicts import answers, excused, outcome, standing
 from signing.wording import safe, words
 
 VR = "http://uri.etsi.org/19102/v1.2.1#"
@@ -80,7 +80,7 @@ def true_indication(verdict: PdfVerdict, signature: SignatureFinding) -> tuple[S
     Total-passed only when the document is VALID under its policy; a policy that is not met is
     INDETERMINATE / SIG_CONSTRAINTS_FAILURE (EN 319 102-1 clause 5.1.4.3), a changed file TOTAL-FAILED.
     """
-    state = outcome(signature)
+    state = outcome(signature, excused(verdict))
     if state is not State.FAILED and standing(verdict, signature) is State.FAILED:
         return State.FAILED, _sub(verdict.sub_indication, "FORMAT_FAILURE")
     if state is State.FAILED:
@@ -90,7 +90,8 @@ def true_indication(verdict: PdfVerdict, signature: SignatureFinding) -> tuple[S
         return State.INDETERMINATE, "SIG_CONSTRAINTS_FAILURE"
     if state is State.PASSED:
         return state, ""
-    return State.INDETERMINATE, _sub(signature.sub_indication or verdict.sub_indication, "GENERIC")
+    own = signature.sub_indication or verdict.sub_indication
+    return State.INDETERMINATE, "SIG_CONSTRAINTS_FAILURE" if own in _FAILED.split() else _sub(own, "GENERIC")
 
 
 def _sub(code: str, otherwise: str) -> str:
@@ -262,7 +263,7 @@ class _Signature:
             _add(parameters, "Type", "urn:vanthu:key")
             _add(parameters, "Value", s.key)
         _add(crypto, "SecureAlgorithm", "true" if s.strength in ("strong", "legacy") else "false")
-        _more(_add(data, "AdditionalValidationReportData"), s)
+        _more(_add(data, "AdditionalValidationReportData"), s, excused(self.verdict))
 
     def _revoked(self, data: etree._Element) -> None:
         by_subject = {c.subject: c for c in self.chain}
@@ -302,11 +303,12 @@ def _constraints(parent: etree._Element, verdict: PdfVerdict, signature: Signatu
     said: set[str] = set()
     for check in signature.checks if signature else ():
         known = {r.code: r for r in signature.reasons} if signature else {}
-        _constraint(element, f"urn:vanthu:constraint:{quote(check.code)}", check, known.get(check.reason))
+        lenient = verdict.policy if check.state is not State.PASSED and check.reason in excused(verdict) else ""
+        _constraint(element, f"urn:vanthu:constraint:{quote(check.code)}", check, known.get(check.reason), lenient)
         said.add(check.reason)
     if signature is not None and not signature.checks:
         # An older verifier names no checks; its named sub-verdicts are the constraints.
-        for answer in answers(signature):
+        for answer in answers(signature, excused(verdict)):
             _constraint(element, f"urn:vanthu:constraint:{quote(answer.code)}", Check(answer.code, answer.state), None)
     for warning, reasons in ((False, verdict.reasons), (True, verdict.warnings)):
         for r in dict.fromkeys(reasons):
@@ -315,14 +317,16 @@ def _constraints(parent: etree._Element, verdict: PdfVerdict, signature: Signatu
                 _constraint(element, f"urn:vanthu:constraint:document:{quote(r.code)}", Check(check_of(r.code), state, r.code), r)
 
 
-def _constraint(parent: etree._Element, identifier: str, check: Check, reason: Reason | None) -> None:
+def _constraint(parent: etree._Element, identifier: str, check: Check, reason: Reason | None, overridden_by: str = "") -> None:
     element = _add(parent, "ValidationConstraint")
     _add(element, "ValidationConstraintIdentifier", identifier)
     status = _add(element, "ConstraintStatus")
     skipped = check.state is State.SKIPPED
-    _add(status, "Status", f"urn:etsi:019102:constraintStatus:{'disabled' if skipped else 'applied'}")
+    _add(status, "Status", f"urn:etsi:019102:constraintStatus:{'disabled' if skipped else 'overridden' if overridden_by else 'applied'}")
+    if overridden_by and not skipped:
+        _add(status, "OverriddenBy", f"urn:vanthu:policy:{quote(overridden_by)}")
     if not skipped:
-        sub = "" if check.state is State.PASSED else _SUB_OF_CHECK.get(check.code, "")
+        sub = "" if check.state is State.PASSED else (_sub(check.sub_indication, "") or _SUB_OF_CHECK.get(check.code, ""))
         _status(element, "ValidationStatus", check.state.value, sub)
     if reason is not None or check.detail or check.reason:
         text = reason or Reason(check.reason, *words(wording.CHECKS, check.code))
@@ -343,7 +347,7 @@ def _document(parent: etree._Element, verdict: PdfVerdict) -> None:
         _digest(_add(parent, "SignersDocument"), "DigestAlgAndValue", _SHA256, _hex(verdict.findings.sha256))
 
 
-def _more(parent: etree._Element, s: SignatureFinding) -> None:
+def _more(parent: etree._Element, s: SignatureFinding, lenient: frozenset[str]) -> None:
     """What the schema has no element for: later changes, sub-verdicts, revocation of each certificate."""
     changes = etree.Element(
         _q(OWN, "LaterChanges"),
@@ -354,7 +358,7 @@ def _more(parent: etree._Element, s: SignatureFinding) -> None:
         etree.SubElement(changes, _q(OWN, "Change"), attributes)
     _data(parent, "difference-analysis", changes)
     named = etree.Element(_q(OWN, "SubVerdicts"))
-    for answer in answers(s):
+    for answer in answers(s, lenient):
         element = etree.SubElement(named, _q(OWN, "SubVerdict"), {"name": answer.code, "state": answer.state.value})
         for language, text in (("vi", answer.vi), ("en", answer.en)):
             etree.SubElement(element, _q(OWN, "Text"), {"{http://www.w3.org/XML/1998/namespace}lang": language}).text = text

@@ -19,7 +19,7 @@ from signing import wording
 from signing.errors import SigningError
 from signing.explain import Explanation
 from signing.report import PdfVerdict, Reason, Role, SignatureFinding, State, Verdict, to_json
-from signing.sub_verdicts import CERT, INTEGRITY, KEY_MATCH, SCOPE, STATUS, VALIDITY, Answer, answers, standing
+from signing.sub_verdicts import CERT, INTEGRITY, KEY_MATCH, SCOPE, STATUS, VALIDITY, Answer, answers, excused, standing
 from signing.wording import MARKS, ROLES, VIETNAM, Pair, common_name, local, safe, size_of, words
 
 __all__ = ["EVENT_COLUMNS", "ROLES", "VIETNAM", "Screen", "event_label", "local", "moment", "options", "refused"]
@@ -92,7 +92,7 @@ class Screen:
         self.out.print(head)
         self.out.print(Padding(_facts(self._document_rows(verdict, at or verdict.findings.judged_at)), (0, 0, 0, 2), expand=False))
         for number, signature in enumerate(verdict.findings.signatures, 1):
-            self._signature(number, signature, standing(verdict, signature))
+            self._signature(number, signature, standing(verdict, signature), excused(verdict))
         if verdict.reasons:
             self.out.print(Text(self.word("Lý do", "Reasons"), style="bold"))
             self.reasons(verdict.reasons)
@@ -117,15 +117,15 @@ class Screen:
         rows.append((word("Tệp", "File"), Text(shape)))
         return rows
 
-    def _signature(self, number: int, s: SignatureFinding, state: State) -> None:
+    def _signature(self, number: int, s: SignatureFinding, state: State, lenient: frozenset[str]) -> None:
         head = Text()
         head.append(f"{MARKS[state.value]} {number}. {s.signer or s.field}", style=f"bold {_COLOUR[state]}")
         head.append(f"  {self.word(*words(ROLES, s.role.value))} · {s.field} · {s.level}", style="dim")
         self.out.print(head)
-        self.out.print(Padding(_facts(self._signature_rows(s)), (0, 0, 0, 2), expand=False))
+        self.out.print(Padding(_facts(self._signature_rows(s, lenient)), (0, 0, 0, 2), expand=False))
 
-    def _signature_rows(self, s: SignatureFinding) -> list[tuple[str, Text]]:
-        word, answered = self.word, {a.code: a for a in answers(s)}
+    def _signature_rows(self, s: SignatureFinding, lenient: frozenset[str]) -> list[tuple[str, Text]]:
+        word, answered = self.word, {a.code: a for a in answers(s, lenient)}
         rows: list[tuple[str, Text]] = []
 
         def add(label: Pair, text: str | Text) -> None:

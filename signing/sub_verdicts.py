@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from signing import wording
-from signing.report import PdfVerdict, SignatureFinding, State
+from signing.report import Indication, PdfVerdict, SignatureFinding, State
 from signing.wording import common_name, day, local, words
 
 _WORST = (State.FAILED, State.INDETERMINATE, State.PASSED, State.SKIPPED)
@@ -44,23 +44,35 @@ def worst(states: Iterable[State]) -> State:
     return next((s for s in _WORST if s in present), State.INDETERMINATE)
 
 
-def answers(signature: SignatureFinding) -> tuple[Answer, ...]:
-    """The six named sub-verdicts on one signature, in the order of `QUESTIONS` (CRY-02, CRY-04)."""
+def excused(verdict: PdfVerdict) -> frozenset[str]:
+    """Codes of what was found and, under this policy, only warns."""
+    return frozenset(r.code for r in verdict.warnings) - {r.code for r in verdict.reasons}
+
+
+def answers(signature: SignatureFinding, lenient: frozenset[str] = frozenset()) -> tuple[Answer, ...]:
+    """The six named sub-verdicts on one signature, in the order of `QUESTIONS` (CRY-02, CRY-04).
+
+    `lenient` are the codes `excused` by the policy: later changes that it leaves to others.
+    """
     validity, scope, status = _validity(signature), _scope(signature), _status(signature)
-    return (_integrity(signature), _key_match(signature), _certificate(signature, (validity, scope, status)), validity, scope, status)
+    return (_integrity(signature, lenient), _key_match(signature), _certificate(signature, (validity, scope, status)), validity, scope, status)
 
 
-def _made(signature: SignatureFinding, question: str) -> State | None:
+def _made(signature: SignatureFinding, question: str, lenient: frozenset[str] = frozenset()) -> State | None:
     """What the checks behind a question say; None when none of them was made."""
-    states = [c.state for c in signature.checks if c.code in _CHECKS_OF[question] and c.state is not State.SKIPPED]
+    made = [c for c in signature.checks if c.code in _CHECKS_OF[question] and c.state is not State.SKIPPED]
+    states = [State.PASSED if c.reason in lenient else c.state for c in made]
     return worst(states) if states else None
 
 
-def _integrity(signature: SignatureFinding) -> Answer:
-    state = _made(signature, INTEGRITY) or (State.PASSED if signature.intact else State.FAILED)
+def _integrity(signature: SignatureFinding, lenient: frozenset[str]) -> Answer:
+    state = _made(signature, INTEGRITY, lenient) or (State.PASSED if signature.intact else State.FAILED)
     unlawful = any(not c.lawful for c in signature.changes) or any(r.code.startswith("pdf.tampered") for r in signature.reasons)
     if not signature.intact or unlawful:
         state = State.FAILED if signature.byte_range or signature.signature_value or unlawful or not signature.checks else worst((state, State.INDETERMINATE))
+    if state is State.PASSED and any(c.state is State.FAILED and c.code in _CHECKS_OF[INTEGRITY] for c in signature.checks):
+        vi = "Nội dung đã ký còn nguyên vẹn; có thay đổi sau đó mà chính sách chỉ lưu ý."
+        return Answer(INTEGRITY, state, vi, "The signed content is intact; the policy only warns of later changes.")
     if state is State.PASSED:
         return Answer(INTEGRITY, state, "Nội dung đã ký còn nguyên vẹn.", "The signed content is intact.")
     if state is State.FAILED:
@@ -135,18 +147,29 @@ def _certificate(signature: SignatureFinding, parts: Sequence[Answer]) -> Answer
     return Answer(CERT, state, f"{path[0]}; chưa đạt: {open_vi}.", f"{path[1]}; not met: {open_en}.")
 
 
-def outcome(signature: SignatureFinding) -> State:
+def outcome(signature: SignatureFinding, lenient: frozenset[str] = frozenset()) -> State:
     """The outcome of one signature: its indication, and never better than its integrity.
 
     A validation process that looks at the CMS alone passes a signature whose document was
-    changed afterwards (signing.md T2); the change decides.
+    changed afterwards (signing.md T2); the change decides. What failed only by codes that the
+    policy excuses (`lenient`) is undetermined, neither passed nor failed.
     """
     state = {"TOTAL-FAILED": State.FAILED, "TOTAL-PASSED": State.PASSED}.get(signature.indication.value, State.INDETERMINATE)
-    return worst((state, State.FAILED)) if _integrity(signature).state is State.FAILED else state
+    failed = {c.reason for c in signature.checks if c.state is State.FAILED}
+    if state is State.FAILED and failed and failed <= lenient:
+        state = State.INDETERMINATE
+    return worst((state, State.FAILED)) if _integrity(signature, lenient).state is State.FAILED else state
 
 
 def standing(verdict: PdfVerdict, signature: SignatureFinding) -> State:
     """The outcome of one signature within its file: none stands in a file that was tampered with."""
     if any(r.code.startswith("pdf.tampered") for r in (*verdict.reasons, *verdict.findings.reasons)):
         return State.FAILED
-    return outcome(signature)
+    return outcome(signature, excused(verdict))
+
+
+def indication_of(state: State, signature: SignatureFinding) -> str:
+    """The indication that goes with an outcome, and the sub-indication when it belongs to it."""
+    shown = {State.PASSED: Indication.PASSED, State.FAILED: Indication.FAILED}.get(state, Indication.INDETERMINATE)
+    same = shown is signature.indication and shown is not Indication.PASSED
+    return f"{shown.value} / {signature.sub_indication}" if same and signature.sub_indication else shown.value

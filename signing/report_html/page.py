@@ -8,10 +8,10 @@ from html import escape
 
 from signing import wording
 from signing.explain import Explanation, explain
-from signing.report import Change, Indication, PdfVerdict, Reason, Role, SignatureFinding, State, Verdict
+from signing.report import Change, PdfVerdict, Reason, Role, SignatureFinding, State, Verdict
 from signing.report_html.markup import banner, both, facts, mark, section, table, time, whole_page
 from signing.report_html.timeline import timeline
-from signing.sub_verdicts import answers, outcome, standing
+from signing.sub_verdicts import answers, excused, indication_of, standing
 from signing.wording import Pair, common_name, day, safe, size_of, words
 
 _DISPROVED: Pair = ("chưa có dấu thời gian chứng minh", "no time-stamp proves it")
@@ -34,7 +34,7 @@ def html_report(name: str, verdict: PdfVerdict, *, made_at: datetime, claimed: b
     why = ("Lưu ý", "Notes") if verdict.verdict is Verdict.VALID else ("Vì sao, và cần khác đi thế nào", "Why, and what would have to be different")
     body += section(why, _explanations(explain(verdict)), name="reasons")
     body += section(("Diễn biến của tệp", "Timeline of the file"), timeline(verdict), name="timeline")
-    signatures = "".join(_signature(number, s, standing(verdict, s)) for number, s in enumerate(findings.signatures, 1))
+    signatures = "".join(_signature(number, s, standing(verdict, s), excused(verdict)) for number, s in enumerate(findings.signatures, 1))
     body += section(("Chữ ký", "Signatures"), signatures, name="signatures")
     body += section(("Tệp và cách tự kiểm tra", "The file, and how to check it yourself"), _file(name, verdict), name="file")
     return whole_page(f"{verdict.verdict.vi} — {name}", body, made_at)
@@ -70,15 +70,16 @@ def _explanations(found: Iterable[Explanation]) -> str:
     return "".join(out)
 
 
-def _signature(number: int, s: SignatureFinding, state: State) -> str:
+def _signature(number: int, s: SignatureFinding, state: State, lenient: frozenset[str]) -> str:
     role = both(words(wording.ROLES, s.role.value))
     head = f"<header><h3>{mark(state)}{number}. {escape(s.signer or s.field)}</h3><span>{role}</span></header>"
-    return f'<article id="signature-{number}">{head}{_answers(s)}{_about(s)}{_chain(s)}{_revocations(s)}{_stamps(s)}{_changes(s.changes)}{_checks(s)}</article>'
+    parts = (_answers(s, lenient), _about(s, state), _chain(s), _revocations(s), _stamps(s), _changes(s.changes), _checks(s))
+    return f'<article id="signature-{number}">{head}{"".join(parts)}</article>'
 
 
-def _answers(s: SignatureFinding) -> str:
+def _answers(s: SignatureFinding, lenient: frozenset[str]) -> str:
     items = []
-    for a in answers(s):
+    for a in answers(s, lenient):
         name = wording.QUESTIONS[a.code]
         text = f'<span class="text"><b lang="vi">{escape(name[0])} <span class="en" lang="en">{escape(name[1])}</span></b>'
         text += f'<span lang="vi">{escape(a.vi)}</span><span lang="en" class="en">{escape(a.en)}</span></span>'
@@ -86,7 +87,7 @@ def _answers(s: SignatureFinding) -> str:
     return f'<ul class="answers">{"".join(items)}</ul>'
 
 
-def _about(s: SignatureFinding) -> str:
+def _about(s: SignatureFinding, state: State) -> str:
     proven = s.best_time_source in wording.PROVEN
     best = f"{time(s.best_time)} ({both(words(wording.PROOFS, s.best_time_source))})" if proven else both(_DISPROVED)
     algorithm = escape(wording.algorithm(s.scheme or s.algorithm, s.key, s.digest))
@@ -95,7 +96,6 @@ def _about(s: SignatureFinding) -> str:
     coverage = both((f"bản {s.revision}/{s.revisions}, {covers[0]}", f"revision {s.revision} of {s.revisions}, {covers[1]}")) if s.revisions else ""
     ranges = f"<code>[{' '.join(str(n) for n in s.byte_range)}]</code>" if s.byte_range else ""
     kind = both(words(wording.CERTIFICATE_KINDS, s.certificate_kind)) if s.certificate_kind else ""
-    indication = Indication.FAILED.value if outcome(s) is State.FAILED else s.indication.value
     return facts(
         [
             (("Người ký", "Signer"), escape(s.signer)),
@@ -109,7 +109,7 @@ def _about(s: SignatureFinding) -> str:
             (("Phạm vi đã ký", "Coverage"), " ".join(p for p in (coverage, ranges) if p)),
             (("Thay đổi sau khi ký", "Changes after signing"), both(words(wording.CHANGES_AFTER, s.changes_after))),
             (("Trên trang", "On the page"), _shown_mark(s)),
-            (("Kết quả", "Result"), f"<code>{escape(' / '.join(p for p in (indication, s.sub_indication) if p))}</code>"),
+            (("Kết quả", "Result"), f"<code>{escape(indication_of(state, s))}</code>"),
         ]
     )
 

@@ -20,10 +20,10 @@ from signing import wording
 from signing.errors import ReportUnavailable
 from signing.explain import explain
 from signing.keys import SigningKey
-from signing.report import Indication, PdfVerdict, Role, SignatureFinding, State, Verdict
+from signing.report import PdfVerdict, Role, SignatureFinding, State, Verdict
 from signing.report_json import tool
 from signing.sign_pdf import AGENCY_FIELD, sign_pdf
-from signing.sub_verdicts import answers, outcome, standing
+from signing.sub_verdicts import answers, excused, indication_of, standing
 from signing.wording import MARKS, Pair, common_name, day, local, safe, size_of, words
 
 typst: ModuleType | None
@@ -101,7 +101,7 @@ def _data(name: str, verdict: PdfVerdict, made_at: datetime, claimed: bool) -> d
         "about": (f"{kind[0].capitalize()} · chính sách {verdict.policy} · {dual[0]}", f"{kind[1].capitalize()} · policy {verdict.policy} · {dual[1]}"),
         "claimed": _CLAIMED if claimed else None,
         "explanations": explanations,
-        "signatures": [_signature(number, s, standing(verdict, s)) for number, s in enumerate(findings.signatures, 1)],
+        "signatures": [_signature(number, s, standing(verdict, s), excused(verdict)) for number, s in enumerate(findings.signatures, 1)],
         "file": [
             (*label, value)
             for label, value in (
@@ -122,14 +122,16 @@ def _joined(place: str, pair: Pair) -> Pair:
     return (f"{place} · {pair[0]}", pair[1]) if place else pair
 
 
-def _signature(number: int, s: SignatureFinding, state: State) -> dict[str, Any]:
+def _signature(number: int, s: SignatureFinding, state: State, lenient: frozenset[str]) -> dict[str, Any]:
     return {
         "title": f"{number}. {s.signer or s.field}",
         "role": words(wording.ROLES, s.role.value),
         "mark": MARKS[state.value],
         "state": state.value,
-        "answers": [{"mark": MARKS[a.state.value], "state": a.state.value, "name": wording.QUESTIONS[a.code], "text": (a.vi, a.en)} for a in answers(s)],
-        "facts": [(*label, value) for label, value in _facts(s) if value],
+        "answers": [
+            {"mark": MARKS[a.state.value], "state": a.state.value, "name": wording.QUESTIONS[a.code], "text": (a.vi, a.en)} for a in answers(s, lenient)
+        ],
+        "facts": [(*label, value) for label, value in _facts(s, state) if value],
         "chain": [f"{common_name(c.subject)} ({day(c.not_before)} – {day(c.not_after)}, serial {c.serial})" for c in s.chain],
         "revocation": [
             (common_name(f.subject), words(wording.REVOCATION, f.state), words(wording.SOURCES, f.source)[0] if f.source else "—", local(f.produced_at))
@@ -143,10 +145,9 @@ def _signature(number: int, s: SignatureFinding, state: State) -> dict[str, Any]
     }
 
 
-def _facts(s: SignatureFinding) -> list[tuple[Pair, str]]:
+def _facts(s: SignatureFinding, state: State) -> list[tuple[Pair, str]]:
     proven = s.best_time_source in wording.PROVEN
     proof = words(wording.PROOFS, s.best_time_source)
-    indication = Indication.FAILED.value if outcome(s) is State.FAILED else s.indication.value
     strength = words(wording.STRENGTH, s.strength)
     algorithm = wording.algorithm(s.scheme or s.algorithm, s.key, s.digest)
     return [
@@ -159,5 +160,5 @@ def _facts(s: SignatureFinding) -> list[tuple[Pair, str]]:
         (("Thuật toán", "Algorithm"), f"{algorithm} — {strength[0]} / {strength[1]}" if algorithm else ""),
         (("Bản đã ký", "Signed revision"), f"{s.revision}/{s.revisions}" if s.revisions else ""),
         (("Thay đổi sau đó", "Later changes"), " / ".join(words(wording.CHANGES_AFTER, s.changes_after))),
-        (("Kết quả", "Result"), " / ".join(p for p in (indication, s.sub_indication) if p)),
+        (("Kết quả", "Result"), indication_of(state, s)),
     ]

@@ -24,7 +24,7 @@ from signing.report_html import html_report, index_page
 from signing.report_json import FORMAT, Summary, document_report, line, report, schema
 from signing.report_xml import SUB_INDICATIONS, VR, etsi_report, true_indication
 from signing.show import Screen
-from signing.sub_verdicts import QUESTIONS, answers, outcome, standing
+from signing.sub_verdicts import QUESTIONS, answers, excused, outcome, standing
 from tests.unit import report_samples as samples
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -124,6 +124,34 @@ def test_no_signature_stands_in_a_tampered_file() -> None:
     assert outcome(behind.findings.signatures[0]) is State.PASSED and standing(behind, behind.findings.signatures[0]) is State.FAILED
 
 
+def tolerant() -> PdfVerdict:
+    """A policy that leaves later signatures in new fields to others, as ``crypto-only`` does: VALID, with a warning."""
+    failed = (State.FAILED, "signature.undeclared_field")
+    signature = dataclasses.replace(
+        samples.valid().findings.signatures[0],
+        indication=Indication.FAILED,
+        sub_indication="FORMAT_FAILURE",
+        checks=samples.checks(later_changes=failed),
+        reasons=(reason("signature.undeclared_field", "NguoiKy", "Sig2"),),
+    )
+    return dataclasses.replace(samples.valid(), policy="crypto-only", findings=samples.findings(signature), warnings=signature.reasons)
+
+
+def test_what_the_policy_only_warns_of_is_neither_good_nor_bad() -> None:
+    verdict = tolerant()
+    (signature,) = verdict.findings.signatures
+    assert standing(verdict, signature) is State.INDETERMINATE and outcome(signature) is State.FAILED
+    integrity = answers(signature, excused(verdict))[0]
+    assert integrity.state is State.PASSED and "chính sách chỉ lưu ý" in integrity.vi
+    assert [(e.reason, e.warning) for e in explain(verdict)] == [("signature.undeclared_field", True)]
+    assert true_indication(verdict, signature) == (State.INDETERMINATE, "SIG_CONSTRAINTS_FAILURE")
+    assert b"constraintStatus:overridden" in etsi_report(verdict, made_at=samples.NOW)
+    # An unlawful change is never excused.
+    worse = dataclasses.replace(signature, changes=(samples.Change("page", "1", 3, False),))
+    assert standing(verdict, worse) is State.FAILED
+    assert standing(dataclasses.replace(verdict, reasons=signature.reasons), signature) is State.FAILED
+
+
 def told(verdict: PdfVerdict) -> str:
     return "\n".join(f"{e.place} {e.check} {e.found_vi} {e.needed_vi} " + " ".join(vi for vi, _ in e.facts) for e in explain(verdict))
 
@@ -193,7 +221,7 @@ def variations(verdict: PdfVerdict) -> list[PdfVerdict]:
 
 @every
 def test_the_etsi_report_is_valid(sample: Sample, etsi: etree.XMLSchema) -> None:
-    for verdict in variations(sample()):
+    for verdict in (*variations(sample()), tolerant()):
         tree = etree.fromstring(etsi_report(verdict, made_at=samples.NOW))
         assert etsi.validate(tree), etsi.error_log
         assert len(tree.findall(f"{{{VR}}}SignatureValidationReport")) == max(1, len(verdict.findings.signatures))
