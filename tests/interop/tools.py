@@ -264,8 +264,9 @@ class PdfBox:
         for line in iter(process.stdout.readline, ""):
             if line.strip() == "END":
                 break
-            said.append(line.rstrip("\n").split("\t")[2])
-        return Opinion(self.name, bool(said) and all(s == "ok" for s in said), "; ".join(said) or "no signature")
+            _, part, answer = line.rstrip("\n").split("\t")
+            said.append(f"{answer} {part}" if answer == "ok" else answer)
+        return Opinion(self.name, bool(said) and all(s.startswith("ok ") for s in said), "; ".join(said) or "no signature")
 
     def _start(self) -> subprocess.Popen[str]:
         self.folder.mkdir(parents=True, exist_ok=True)
