@@ -20,7 +20,7 @@ from signing.report import Indication, Role
 from signing.sign_pdf import sign_pdf
 from signing.trust import Trust
 from signing.verify_pdf import verify_pdf
-from tests.house import Pki, letter
+from tests.house import SENDER, Pki, letter
 from tests.signing_material import pair_of
 
 pkcs11 = pytest.importorskip("pkcs11", reason="python-pkcs11 is not installed")
@@ -95,6 +95,12 @@ def test_each_way_of_signing(token: Path) -> None:
         assert key.holds(key.sign(data, Scheme.PKCS1V15), data, Scheme.PKCS1V15, "sha256")
     with pytest.raises(KeyUnusable):
         opened(token, "rsa").sign(b"x", Scheme.PSS, digest="sha384")
+
+
+def test_the_certificate_is_the_one_that_verifies(token: Path, pki: Pki) -> None:
+    """A certificate of another key of the same kind is passed over, in whatever order they come."""
+    key = open_pkcs11(token, token=LABEL, key_label="rsa", pin=PIN, certificates=[pki.person().certificate])
+    assert key.certificate == pki.seal(SENDER).certificate
 
 
 def test_a_lost_session_is_opened_again(token: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
 import json
 import shutil
 import subprocess
@@ -21,7 +22,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
+from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.pdf_utils.reader import PdfFileReader
+from pyhanko.sign import PdfSignatureMetadata, PdfSigner, SimpleSigner
 from pyhanko.sign.ades.report import AdESPassed
 from pyhanko.sign.validation import async_validate_pdf_signature, async_validate_pdf_timestamp
 from pyhanko.sign.validation.ades import ades_lta_validation
@@ -185,8 +188,10 @@ def test_long_term_by_ocsp(pki: Pki, trust: Trust, stamp: Callable[[bytes], byte
         assert {o.get_object().data for o in store.ocsps} == set(answers) and len(store.crls) == 1
     (found,) = verify_pdf(target, replace(trust, crls=root_only), at=now()).signatures
     assert (found.indication, found.level, found.revocation) == (Indication.PASSED, "B-LT", "good")
-    with pytest.raises(ValidationDataMissing):
-        sign_pdf(tmp_path / "x.pdf", target, key, trust=replace(online, ocsps=tuple(answers[:1])), **attempt)
+    forged = answers[1][:-1] + bytes([answers[1][-1] ^ 1])
+    for about_the_authority in ((), (forged,)):
+        with pytest.raises(ValidationDataMissing):
+            sign_pdf(tmp_path / "x.pdf", target, key, trust=replace(online, ocsps=(answers[0], *about_the_authority)), **attempt)
 
 
 def test_a_level_is_refused_when_it_cannot_be_reached(pki: Pki, trust: Trust, stamp: Callable[[bytes], bytes], tmp_path: Path) -> None:
@@ -254,14 +259,17 @@ def test_what_cannot_be_signed(pki: Pki, trust: Trust, tmp_path: Path) -> None:
     attempt: dict[str, Any] = {"now": now(), "role": Role.PERSON, "field": "NguoiKy", "trust": trust}
     trailing = letter(tmp_path / "t.pdf")
     trailing.write_bytes(trailing.read_bytes() + b"rac o cuoi tep")
-    signed_hybrid = material.hybrid(tmp_path / "h.pdf")
+    foreign = SimpleSigner.load(pki.folder / "agencies" / SENDER / "seal.pem", pki.folder / "agencies" / SENDER / "seal.pem")
+    signed_hybrid = tmp_path / "s.pdf"
+    with material.hybrid(tmp_path / "h.pdf").open("rb") as file, signed_hybrid.open("wb") as out:
+        PdfSigner(PdfSignatureMetadata(field_name="Khac"), foreign).sign_pdf(IncrementalPdfFileWriter(file, strict=False), output=out)
     text = tmp_path / "text.pdf"
     text.write_text("không phải PDF")
-    for source in (material.encrypted(tmp_path / "e.pdf"), text, tmp_path / "absent.pdf", trailing):
+    for source in (material.encrypted(tmp_path / "e.pdf"), text, tmp_path / "absent.pdf", trailing, signed_hybrid):
         with pytest.raises(PdfUnusable) as refused:
             sign_pdf(source, target, pki.person(), **attempt)
         assert refused.value.place == source.name
-    assert signed_hybrid.exists() and not target.exists()
+    assert not target.exists()
 
 
 def test_fields_that_may_not_be_signed(pki: Pki, trust: Trust, tmp_path: Path) -> None:
@@ -330,7 +338,7 @@ def test_what_completes_nothing(pki: Pki, trust: Trust, tmp_path: Path) -> None:
     other = prepare(letter(tmp_path / "y.pdf", "Khac"), tmp_path / "w2.pdf", key, now=now(), role=Role.AGENCY, field="CoQuan", kind="attachment", trust=trust)
     changed = tmp_path / "changed.pdf"
     changed.write_bytes(waiting.read_bytes().replace(b"Cong van", b"Cong vac"))
-    unfit = replace(state, file_sha256=__import__("hashlib").sha256(changed.read_bytes()).hexdigest())
+    unfit = replace(state, file_sha256=hashlib.sha256(changed.read_bytes()).hexdigest())
     person = base64.b64encode(pki.person().der).decode()
     attempts: list[tuple[Path, Waiting, bytes]] = [
         (waiting, state, bytes(256)),
@@ -352,6 +360,8 @@ def test_what_completes_nothing(pki: Pki, trust: Trust, tmp_path: Path) -> None:
     for text in ("{}", "[]", "no json", json.dumps({**json.loads(state.to_json()), "format": "other"})):
         with pytest.raises(DeferredMismatch):
             Waiting.from_json(text)
+    with pytest.raises(DeferredMismatch, match="does not describe"):
+        complete(changed, unfit, value, target, now=now(), trust=trust)
     assert not target.exists()
     complete(waiting, state, value, target, now=now(), trust=trust)
     accepted(target, trust)
