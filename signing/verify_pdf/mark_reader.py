@@ -223,7 +223,7 @@ class _Walk:
     """Collects a form and what it draws, within bounds."""
 
     def __init__(self, objects: Objects) -> None:
-        self.objects, self.left = objects, MOST_OBJECTS
+        self.objects, self.left, self.bytes_left = objects, MOST_OBJECTS, LARGEST_IMAGE
 
     def form(self, stream: Any, inherited: Dict, depth: int) -> Form:
         """A form XObject; without resources of its own it has those of whoever draws it."""
@@ -287,7 +287,7 @@ class _Walk:
         return FormImage(
             width=int(value(entries[b"Width"])),
             height=int(value(entries[b"Height"])),
-            data=self.objects.raw(stream),
+            data=self._samples(stream),
             bits=int(value(entries.get(b"BitsPerComponent")) or 1),
             space="mask" if value(entries.get(b"ImageMask")) is True else space,
             filters=names,
@@ -295,6 +295,13 @@ class _Walk:
             palette=palette,
             alpha=self.image(alpha, is_alpha=True) if hasattr(alpha, "dict") and not is_alpha else None,
         )
+
+    def _samples(self, stream: Any) -> bytes:
+        data = self.objects.raw(stream)
+        self.bytes_left -= len(data)
+        if self.bytes_left < 0:
+            raise ValueError("images are large")
+        return data
 
     def _space(self, space: Any) -> tuple[str, bytes]:
         value = self.objects.value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -315,3 +316,82 @@ def test_a_form_of_other_fields_is_drawn_too(pki: Pki, tmp_path: Path) -> None:
     assert share(region(picture(full), seal.box, page), "red") > 0.1
     mark = attachment_mark("07/QĐ-UBND", NOW, page=page)
     assert read_back(sign_mark(pki, source, tmp_path / "m.pdf", mark, page), "CoQuan").text == mark.text
+
+
+def widget(pdf: pikepdf.Pdf, **changes: object) -> pikepdf.Dictionary:
+    """A signature widget that shows a mark in a standard font; `changes` replace entries, None removes one."""
+    resources = pikepdf.Dictionary(Font=pikepdf.Dictionary(F=pdf.pages[0].Resources.Font.F1))
+    look = pdf.make_stream(b"BT /F 10 Tf 2 5 Td (7/QD-X) Tj ET", Resources=resources)
+    look.stream_dict.update({"/Subtype": pikepdf.Name.Form, "/BBox": pikepdf.Array([0, 0, 100, 20])})
+    made = pikepdf.Dictionary(FT=pikepdf.Name.Sig, T=pikepdf.String("S"), Rect=[400, 800, 500, 820], P=pdf.pages[0].obj, AP=pikepdf.Dictionary(N=look))
+    for key, value in changes.items():
+        if value is None:
+            del made["/" + key]
+        else:
+            made["/" + key] = value
+    return made
+
+
+def own_form(pdf: pikepdf.Pdf, made: pikepdf.Dictionary) -> None:
+    look = pdf.make_indirect(made.AP.N)
+    look.Resources.XObject = pikepdf.Dictionary({f"/X{i}": look for i in range(20)})
+    made.AP.N = look
+
+
+def many_images(pdf: pikepdf.Pdf, made: pikepdf.Dictionary) -> None:
+    image = pdf.make_stream(random.Random(1).randbytes(200_000), Width=1000, Height=200, BitsPerComponent=8, ColorSpace=pikepdf.Name.DeviceGray, Subtype=pikepdf.Name.Image)
+    made.AP.N.Resources.XObject = pikepdf.Dictionary({f"/X{i}": image for i in range(100)})
+
+
+def no_change(pdf: pikepdf.Pdf, made: pikepdf.Dictionary) -> None:
+    """As it is."""
+
+
+def bad_box(pdf: pikepdf.Pdf, made: pikepdf.Dictionary) -> None:
+    made.AP.N.BBox = pikepdf.Array([0, 0, 0, 0])
+
+
+def bad_parent(pdf: pikepdf.Pdf, made: pikepdf.Dictionary) -> None:
+    page = pdf.make_indirect(pikepdf.Dictionary(Type=pikepdf.Name.Page, MediaBox=[0, 0, 595, 842]))
+    page.Parent = page
+    made.P = page
+
+
+def bad_font(pdf: pikepdf.Pdf, made: pikepdf.Dictionary) -> None:
+    made.AP.N.Resources.Font.F = pikepdf.Array([1, 2])
+
+
+UNREADABLE = ["mark.unreadable"]
+WIDGETS = {
+    "good": ({}, no_change, "attachment"),
+    "no appearance": ({"AP": None}, no_change, None),
+    "no area": ({"Rect": [10, 10, 10, 10]}, no_change, None),
+    "hidden": ({"F": 2}, no_change, None),
+    "no page": ({"P": None}, no_change, UNREADABLE),
+    "odd rectangle": ({"Rect": [1, 2]}, no_change, UNREADABLE),
+    "rectangle of names": ({"Rect": [pikepdf.Name.A] * 4}, no_change, UNREADABLE),
+    "draws itself": ({}, own_form, UNREADABLE),
+    "many images": ({}, many_images, UNREADABLE),
+    "empty box": ({}, bad_box, UNREADABLE),
+    "page without end": ({}, bad_parent, UNREADABLE),
+    "font that is none": ({}, bad_font, UNREADABLE),
+}
+
+
+@pytest.mark.parametrize("name", WIDGETS)
+def test_odd_widgets_are_read_or_named(name: str, tmp_path: Path) -> None:
+    entries, change, expected = WIDGETS[name]
+    with pikepdf.open(blank(tmp_path / "s.pdf", Page())) as pdf:
+        made = pdf.make_indirect(widget(pdf, **entries))
+        change(pdf, made)
+        pdf.pages[0].Annots = pikepdf.Array([made])
+        pdf.Root.AcroForm = pikepdf.Dictionary(Fields=pikepdf.Array([made]))
+        pdf.save(tmp_path / "w.pdf", object_stream_mode=pikepdf.ObjectStreamMode.disable)
+    with (tmp_path / "w.pdf").open("rb") as file:
+        read = PdfFile.open(file.fileno(), (tmp_path / "w.pdf").stat().st_size)
+        plain = PlainObjects(read, 0)
+        form = plain.value(plain.value(read.revisions[0].trailer[b"Root"])[b"AcroForm"])
+        facts = [signature_mark(plain, form[b"Fields"][0]), signature_mark(PyHankoObjects(), PdfFileReader(file).root["/AcroForm"]["/Fields"][0])]
+    for fact in facts:
+        told = None if fact is None else fact.kind if isinstance(expected, str) else [p.code for p in fact.problems]
+        assert told == expected
