@@ -259,7 +259,7 @@ def test_what_cannot_be_signed(pki: Pki, trust: Trust, tmp_path: Path) -> None:
     attempt: dict[str, Any] = {"now": now(), "role": Role.PERSON, "field": "NguoiKy", "trust": trust}
     trailing = letter(tmp_path / "t.pdf")
     trailing.write_bytes(trailing.read_bytes() + b"rac o cuoi tep")
-    foreign = SimpleSigner.load(pki.folder / "agencies" / SENDER / "seal.pem", pki.folder / "agencies" / SENDER / "seal.pem")
+    foreign = SimpleSigner.load_pkcs12(pki.folder / "agencies" / SENDER / "seal.p12", passphrase=b"vanthu-demo")
     signed_hybrid = tmp_path / "s.pdf"
     with material.hybrid(tmp_path / "h.pdf").open("rb") as file, signed_hybrid.open("wb") as out:
         PdfSigner(PdfSignatureMetadata(field_name="Khac"), foreign).sign_pdf(IncrementalPdfFileWriter(file, strict=False), output=out)
