@@ -339,7 +339,8 @@ def own_form(pdf: pikepdf.Pdf, made: pikepdf.Dictionary) -> None:
 
 
 def many_images(pdf: pikepdf.Pdf, made: pikepdf.Dictionary) -> None:
-    image = pdf.make_stream(random.Random(1).randbytes(200_000), Width=1000, Height=200, BitsPerComponent=8, ColorSpace=pikepdf.Name.DeviceGray, Subtype=pikepdf.Name.Image)
+    noise = random.Random(1).randbytes(200_000)
+    image = pdf.make_stream(noise, Width=1000, Height=200, BitsPerComponent=8, ColorSpace=pikepdf.Name.DeviceGray, Subtype=pikepdf.Name.Image)
     made.AP.N.Resources.XObject = pikepdf.Dictionary({f"/X{i}": image for i in range(100)})
 
 
