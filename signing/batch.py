@@ -66,11 +66,15 @@ class Outcome:
         return (self.result,) if isinstance(self.result, Reason) else self.result.reasons
 
 
+class NothingThere(Exception):
+    """A name on the command line that is no file, no folder and no pattern that matches."""
+
+
 def expand(names: Iterable[str]) -> list[Path]:
     """Files named, files in folders named (PDF and evidence files, recursively), and patterns such as ``**/*.pdf``.
 
     Raises:
-        FileNotFoundError: a name that is none of these; `args` holds it.
+        NothingThere: a name that is none of these.
     """
     found: list[Path] = []
     for name in names:
@@ -82,7 +86,7 @@ def expand(names: Iterable[str]) -> list[Path]:
         else:
             matched = sorted(Path(m) for m in glob.glob(name, recursive=True)) if glob.has_magic(name) else []
             if not matched:
-                raise FileNotFoundError(name)
+                raise NothingThere(name)
             found += expand(str(m) for m in matched)
     return list(dict.fromkeys(found))
 

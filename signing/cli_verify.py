@@ -19,7 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.text import Text
 
 from signing import wording
-from signing.batch import CLAIMED, Outcome, Question, Tally, expand, verify_files
+from signing.batch import CLAIMED, NothingThere, Outcome, Question, Tally, expand, verify_files
 from signing.cli_options import TRUST, now
 from signing.errors import SigningError
 from signing.evidence import EvidenceReport
@@ -93,8 +93,12 @@ def verify(
     except SigningError as error:
         refused(screen, error)
         sys.exit(2)
-    except FileNotFoundError as error:
+    except NothingThere as error:
         raise click.UsageError(f"File {str(error)!r} does not exist.") from error
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise click.UsageError(f"{error.filename}: {error.strerror}") from error
     sys.exit(code)
 
 
@@ -130,6 +134,10 @@ def _run(screen: Screen, paths: list[Path], question: Question, wanted: Wanted) 
     finally:
         sandbox.close()
     reports.close()
+    if reports.wanted and not reports.written:
+        screen.err.print(
+            screen.word("vanthu: chỉ tệp PDF có báo cáo riêng; không có báo cáo nào được ghi.", "vanthu: only PDFs get reports; none was written.")
+        )
     output.close(tally, time.monotonic() - started)
     return 0 if tally.verdicts[Verdict.VALID] == len(paths) else 1
 

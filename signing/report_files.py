@@ -30,6 +30,11 @@ class ReportFiles:
         """Is there anything to write?"""
         return bool(self.html or self.pdf or self.etsi)
 
+    @property
+    def written(self) -> int:
+        """On how many documents there are reports."""
+        return len(self._index)
+
     def add(self, path: Path, verdict: PdfVerdict, *, claimed: bool) -> None:
         """Write the reports on one document.
 
@@ -53,7 +58,7 @@ class ReportFiles:
             (self.html / "index.html").write_text(index_page(self._index, made_at=self.made_at), encoding="utf-8")
 
     def _target(self, target: Path, path: Path, number: int, suffix: str) -> Path:
-        if not self.several:
+        if not self.several and not target.is_dir():
             target.parent.mkdir(parents=True, exist_ok=True)
             return target
         target.mkdir(parents=True, exist_ok=True)

@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 from lxml import etree
 
-from signing.batch import Question, claimed_time, expand, guess_kind, verify_file
+from signing.batch import NothingThere, Question, claimed_time, expand, guess_kind, verify_file
 from signing.cli_inspect import inspect
 from signing.cli_verify import verify
 from signing.errors import RenderFailed
@@ -108,6 +108,8 @@ def test_what_is_not_a_question_is_a_usage_error(pki: Pki, tmp_path: Path) -> No
     assert "ISO 8601" in run(pki, pki.document, "--at", "yesterday", code=2).output
     assert "policy.unusable" in run(pki, pki.document, "--policy", "made-up", code=2).output
     assert "no PDF" in run(pki, tmp_path, code=2).output
+    (tmp_path / "file").touch()
+    assert "file" in run(pki, pki.document, "--html", tmp_path / "file" / "r.html", code=2).output
     nowhere = CliRunner().invoke(verify, [str(pki.document), "--trust", str(tmp_path)])
     assert nowhere.exit_code == 2 and "trust." in nowhere.output
 
@@ -133,6 +135,9 @@ def test_reports_of_one_and_of_several(pki: Pki, folder: Path, tmp_path: Path) -
     with (files("schemas") / "etsi" / "ts_119102-2_v1.2.2.xsd").open("rb") as file:
         etsi = etree.XMLSchema(etree.parse(file, base_url=str(files("schemas") / "etsi") + "/"))
     assert etsi.validate(etree.parse(tmp_path / "one.xml")), etsi.error_log
+    (tmp_path / "there").mkdir()
+    run(pki, pki.document, "--html", tmp_path / "there", code=0)
+    assert [p.name for p in (tmp_path / "there").iterdir()] == ["0001-document.html"]
     run(pki, folder, "--html", tmp_path / "pages", "--etsi", tmp_path / "xml", code=1)
     index = (tmp_path / "pages" / "index.html").read_text()
     assert all(page.name in index for page in (tmp_path / "pages").glob("0*.html")) and len(list((tmp_path / "pages").iterdir())) == 7
@@ -189,7 +194,7 @@ def test_names_folders_and_patterns(folder: Path) -> None:
     assert {p.name for p in expand([str(folder)])} == {"good.pdf", "half.PDF", "unsigned.pdf", "trailing.pdf", "flipped.pdf", "junk.pdf"}
     assert expand([str(folder / "good.pdf"), str(folder / "*.pdf")]) == [folder / "good.pdf"]
     assert [p.name for p in expand([str(folder / "note.txt")])] == ["note.txt"]
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(NothingThere):
         expand([str(folder / "*.docx")])
 
 
@@ -216,6 +221,10 @@ def test_a_broken_evidence_file_is_a_reason(pki: Pki, sandbox: Sandbox, tmp_path
     path.write_bytes(b"PK not really")
     outcome = verify_file(path, Question(Trust.load(pki.folder / "trust"), pki.now), sandbox)
     assert outcome.verdict is Verdict.INVALID and outcome.reasons[0].code.startswith("evidence")
+    result = run(pki, path, "--html", tmp_path / "r.html", "--json", code=1)
+    assert "không có báo cáo nào được ghi" in result.stderr and not (tmp_path / "r.html").exists()
+    made = json.loads(result.stdout)
+    assert against(made, schema(), schema()["$defs"]) == [] and made["documents"][0]["reason"]["code"].startswith("evidence")
 
 
 # ——— inspect ———
