@@ -81,7 +81,16 @@ ONLY = {
     "pyhanko": ("signing/sign_pdf/", "signing/verify_pdf/"),
     "aiohttp": ("exchange/web/", "exchange/node/", "exchange/client.py", "exchange/courier.py", "exchange/server.py"),
 }
-ASYNC = ("exchange/web/", "exchange/node/", "exchange/client.py", "exchange/courier.py", "exchange/server.py", "exchange/cli_agency.py", "signing/sign_pdf/", "signing/verify_pdf/")
+ASYNC = (
+    "exchange/web/",
+    "exchange/node/",
+    "exchange/client.py",
+    "exchange/courier.py",
+    "exchange/server.py",
+    "exchange/cli_agency.py",
+    "signing/sign_pdf/",
+    "signing/verify_pdf/",
+)
 CLOCKS = {
     "exchange/server.py",
     "exchange/node/agent.py",
