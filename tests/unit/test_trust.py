@@ -209,7 +209,7 @@ def test_path_length_and_ca_flag() -> None:
     assert problem(TRUST, below.leaf(), below.certificate)[0] == "CHAIN_CONSTRAINTS_FAILURE"
     person = Authority(*SUB.issue(named("Không phải CA")))
     assert problem(TRUST, person.leaf(), person.certificate)[0] == "CHAIN_CONSTRAINTS_FAILURE"
-    claims = Authority(*SUB.issue(named("Tự nhận là CA"), key_usage=usage(digital_signature=True, key_cert_sign=True)))
+    claims = Authority(*ROOT.issue(named("Tự nhận là CA"), key_usage=usage(digital_signature=True, key_cert_sign=True)))
     assert problem(TRUST, claims.leaf(), claims.certificate)[0] == "CHAIN_CONSTRAINTS_FAILURE"
     no_usage = ROOT.sub("CA không ký chứng thư", key_usage=usage(crl_sign=True))
     assert problem(TRUST, no_usage.leaf(), no_usage.certificate)[0] == "CHAIN_CONSTRAINTS_FAILURE"
