@@ -13,7 +13,7 @@ from typing import Any
 from signing.errors import FieldRefused
 from signing.sign_pdf.appearance import drawn_in
 from signing.sign_pdf.increment import Increment, Raw, serialised, text
-from signing.sign_pdf.plan import VIETNAM, Plan
+from signing.sign_pdf.plan import INVISIBLE, VIETNAM, Plan
 from signing.verify_pdf.pdf_file import PdfFile
 from signing.verify_pdf.pdf_objects import Ref, Unusual
 
@@ -155,7 +155,7 @@ def _declare(
         widget = b"<< /FT /Sig /Type /Annot /Subtype /Widget /F %d /T %s /Rect %s /P %d %d R" % (
             PRINTED_AND_LOCKED,
             serialised(text(name)),
-            serialised(list(box.rect)),
+            serialised(list(box.rect)) if box is not INVISIBLE else b"[0 0 0 0]",
             *page,
         )
         if name == plan.field:

@@ -254,6 +254,19 @@ def test_sources_of_every_shape(pki: Pki, trust: Trust, tmp_path: Path, shape: s
         assert pdf.Root.Perms.DocMDP.Reference[0].TransformParams.P == 2
 
 
+def test_long_term_on_a_form(pki: Pki, trust: Trust, stamp: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    """The other writer: placed by pyHanko, continued with validation data and a document time-stamp; a key elsewhere too."""
+    source, target, waiting = material.with_text_field(tmp_path / "x.pdf"), tmp_path / "signed.pdf", tmp_path / "waiting.pdf"
+    person: dict[str, Any] = {"now": now(), "role": Role.PERSON, "field": "NguoiKy", "trust": trust}
+    sign_pdf(source, target, pki.person(), profile=Profile.B_LTA, timestamp=stamp, **person)
+    state = prepare(source, waiting, pki.person(), **person)
+    elsewhere = tmp_path / "elsewhere.pdf"
+    complete(waiting, state, pki.person().sign(base64.b64decode(state.to_sign)), elsewhere, now=now(), profile=Profile.B_LTA, trust=trust, timestamp=stamp)
+    for file in (target, elsewhere):
+        assert len(accepted(file, trust, embedded_only=True)) == 2
+        assert [s.level for s in verify_pdf(file, trust, at=now()).signatures][:1] == ["B-LTA"]
+
+
 def test_what_cannot_be_signed(pki: Pki, trust: Trust, tmp_path: Path) -> None:
     target = tmp_path / "signed.pdf"
     attempt: dict[str, Any] = {"now": now(), "role": Role.PERSON, "field": "NguoiKy", "trust": trust}
