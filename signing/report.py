@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import base64
 import dataclasses
-from collections.abc import Hashable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from functools import lru_cache
 from typing import Any
 
 
@@ -305,9 +303,14 @@ class SealFinding:
 _PLAIN = (str, int, float, bool, type(None))
 
 
-@lru_cache(maxsize=256)
-def _field_names(kind: Hashable) -> tuple[str, ...]:
-    return tuple(f.name for f in dataclasses.fields(kind)) if isinstance(kind, type) and dataclasses.is_dataclass(kind) else ()
+_names: dict[Any, tuple[str, ...]] = {}
+
+
+def _field_names(kind: Any) -> tuple[str, ...]:
+    """Names of a dataclass's fields, () for any other type; looked up once for each type."""
+    if kind not in _names:
+        _names[kind] = tuple(f.name for f in dataclasses.fields(kind)) if dataclasses.is_dataclass(kind) else ()
+    return _names[kind]
 
 
 def to_json(value: Any) -> Any:
