@@ -61,8 +61,9 @@ def judge(findings: PdfFindings, *, policy: str = "nd30", kind: str = "document"
     judgement = _Judgement(rules)
     dual = _dual(findings, kind) if rules.two_signatures and not findings.error else DualSignature.NOT_APPLICABLE
     _judge_file(findings, judgement)
+    tolerated = _tolerated(findings, rules)
     for signature in findings.signatures:
-        _judge_signature(signature, judgement)
+        _judge_signature(signature, judgement, tolerated)
     if not findings.error:
         _judge_presence(findings, dual, judgement)
         if rules.attachment_mark:
@@ -96,14 +97,19 @@ def _judge_file(findings: PdfFindings, judgement: _Judgement) -> None:
             judgement.reasons.append(found)
 
 
-def _judge_signature(signature: SignatureFinding, judgement: _Judgement) -> None:
+def _tolerated(findings: PdfFindings, rules: Policy) -> tuple[str, ...]:
+    """Reasons about later changes that only warn: as the policy says, when everybody who signed is known."""
+    return rules.later if all(s.trusted for s in findings.signatures) else ()
+
+
+def _judge_signature(signature: SignatureFinding, judgement: _Judgement, tolerated: tuple[str, ...]) -> None:
     rules = judgement.rules
     by_code = {r.code: r for r in signature.reasons}
     used: set[str] = set()
     for check in signature.checks:
         found = by_code.get(check.reason)
         said = (found,) if found is not None else ()
-        if check.state is State.FAILED and check.reason not in rules.later:
+        if check.state is State.FAILED and check.reason not in tolerated:
             judgement.fail(check.sub_indication, *said)
         elif check.state is State.INDETERMINATE and not _excused(check, rules):
             judgement.doubt(check.sub_indication, *said)
@@ -146,7 +152,7 @@ def _judge_presence(findings: PdfFindings, dual: DualSignature, judgement: _Judg
         judgement.fail("SIG_CONSTRAINTS_FAILURE", reason(_DUAL[dual]))
     elif dual in _DUAL:
         judgement.doubt("SIG_CONSTRAINTS_FAILURE", reason(_DUAL[dual]))
-    elif all(s.role is Role.TIMESTAMP for s in findings.signatures):
+    elif all(s.role is Role.TIMESTAMP and s.indication is Indication.PASSED for s in findings.signatures):
         judgement.doubt("SIG_CONSTRAINTS_FAILURE", reason("signature.none"))
 
 
@@ -185,7 +191,8 @@ def _dual(findings: PdfFindings, kind: str) -> DualSignature:
     if kind != "document":
         return DualSignature.COMPLETE if agencies else DualSignature.AGENCY_MISSING
     if not persons and not agencies:
-        return DualSignature.UNSIGNED
+        # Somebody signed, whoever it was: that is not "no signature".
+        return DualSignature.PERSON_MISSING if findings.signatures else DualSignature.UNSIGNED
     if not persons:
         return DualSignature.PERSON_MISSING
     if not agencies:

@@ -25,9 +25,9 @@ WINDOW = 65536
 BLOCK = 1 << 20
 _WHITE = b" \t\r\n\x0c\x00"
 _RANGE = re.compile(rb"/ByteRange\s*\[")
-_ANY_OBJECT = re.compile(rb"(?<!\d)(\d{1,10})[ \t\r\n\x0c\x00]+\d{1,5}[ \t\r\n\x0c\x00]+obj(?![A-Za-z0-9])")
+_ANY_OBJECT = re.compile(rb"(?<!\d)(\d{1,10})[ \t\r\n\x0c\x00]++\d{1,5}[ \t\r\n\x0c\x00]++obj(?![A-Za-z0-9])")
 _AFTER_SECTION = re.compile(rb".?[\0\t\n\x0c\r ]*(?:(?:trailer[\0\t\n\x0c\r ]*)?(?P<trailer>(?=<<))|(?:endstream[\0\t\n\x0c\r ]*)?endobj)", re.DOTALL)
-_CLOSING = re.compile(rb"(?:[\0\t\n\x0c\r ]+|%(?!%EOF)[^\r\n]*[\r\n])*startxref[\0\t\n\x0c\r ]+(\d{1,12})[\0\t\n\x0c\r ]+%%EOF[\0\t\n\x0c\r ]*", re.DOTALL)
+_CLOSING = re.compile(rb"(?:[\0\t\n\x0c\r ]++|%(?!%EOF)[^\r\n]*+[\r\n])*+startxref[\0\t\n\x0c\r ]+(\d{1,12})[\0\t\n\x0c\r ]+%%EOF[\0\t\n\x0c\r ]*", re.DOTALL)
 
 
 @dataclass(slots=True)

@@ -11,7 +11,6 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
 from typing import IO, Any
 
 from asn1crypto import cms
@@ -40,18 +39,17 @@ from signing.report import Check, Indication, Reason, Role, SignatureFinding, St
 from signing.signed_data import SignedData, read_signed_data
 from signing.trust import Trust
 from signing.verify_pdf import speedups
-from signing.verify_pdf.appearances import mark_of, shown_by
 from signing.verify_pdf.byte_rules import TamperSigns, check_end, check_listed, check_range, count_ranges
 from signing.verify_pdf.history import added_fields, changes_between, resolved, touched_form_fields
 from signing.verify_pdf.later_rules import check_structure, form_problem, metadata_problem
-from signing.verify_pdf.pdf_file import PdfFile
-from signing.verify_pdf.pdf_objects import Unusual
+from signing.verify_pdf.mark_reader import PyHankoObjects, signature_mark
 from signing.verify_pdf.reading import TIMESTAMP, Material, Signature
 from signing.verify_pdf.stamps import best_time_of
 
 assert speedups.APPLIED
 MOST_SIGNATURES = 64
 MOST_REVISIONS = 256
+_PYHANKO = PyHankoObjects()
 _LEVELS = {
     ModificationLevel.NONE: "none",
     ModificationLevel.LTA_UPDATES: "lta_updates",
@@ -126,7 +124,6 @@ def read_fully(file: IO[bytes], trust: Trust, at: datetime, *, strict: bool) -> 
         if not _ask(one, signature, trust, best_time_of(signature, [s for _, s in pairs], found.material, trust, at), found):
             continue
         found.signatures.append(signature)
-    _show(file, found.signatures)
     if signs.ends:
         check_listed(file, reader, min(signs.ends), signs)
         check_structure(file, reader, min(signs.ends), signs)
@@ -134,19 +131,6 @@ def read_fully(file: IO[bytes], trust: Trust, at: datetime, *, strict: bool) -> 
         raise PdfError("; ".join(signs.found))
     found.reasons += [reason("pdf.tampered.bytes", sign) for sign in signs.found]
     return found
-
-
-def _show(file: IO[bytes], signatures: Sequence[Signature]) -> None:
-    """Let what the widgets show be read, where the file is regular enough for it."""
-    try:
-        pdf = PdfFile.open(file.fileno(), file.seek(0, 2))
-    except Unusual:
-        return
-    fields = shown_by(pdf)
-    for signature in signatures:
-        held = fields.get(signature.field)
-        if held is not None:
-            signature.show = partial(mark_of, pdf, held, signature.claimed_time)
 
 
 def _check_counts(file: IO[bytes], found: FullReading, filled: Sequence[tuple[str, Any]], embedded: Sequence[Any], signs: TamperSigns) -> None:
@@ -225,7 +209,8 @@ def _signature(reader: Any, embedded: EmbeddedPdfSignature, found: FullReading) 
     embedded.compute_integrity_info()  # type: ignore[no-untyped-call]
     computed = embedded.compute_digest()
     changes_after, lawful, checks = _later(reader, embedded)
-    revision = embedded.signed_revision + 1
+    revision, time = embedded.signed_revision + 1, embedded.self_reported_timestamp
+    held = _PYHANKO.value(embedded.sig_field)
     return Signature(
         field=name,
         subfilter=subfilter,
@@ -236,10 +221,11 @@ def _signature(reader: Any, embedded: EmbeddedPdfSignature, found: FullReading) 
         covers_whole_file=revision == found.revisions,
         signed=signed,
         digest=computed,
-        claimed_time=embedded.self_reported_timestamp,
+        claimed_time=time,
         changes=changes_between(reader, revision, lawful=lawful),
         changes_after=changes_after,
         checks=[Check("byte_range", State.PASSED), *checks],
+        show=lambda role: signature_mark(_PYHANKO, held, time=time, role=role),
     )
 
 
@@ -300,7 +286,8 @@ def _opinions(embedded: EmbeddedPdfSignature, signature: Signature, trust: Trust
     signature.opinion = intact
     problem = _problem_of(status.trust_problem_indic)
     if not status.seed_value_ok or not status.docmdp_ok:
-        signature.checks.append(Check("status", State.FAILED, "signature.docmdp", "", "FORMAT_FAILURE"))
+        why = "signature.docmdp" if embedded.docmdp_level is not None or not status.seed_value_ok else "pdf.tampered.changed"
+        signature.checks.append(Check("status", State.FAILED, why, "", "FORMAT_FAILURE"))
     elif problem and problem not in _PATH_MATTERS:
         signature.checks.append(_doubt("status", problem))
     ades = asyncio.run(_ades(embedded, trust, moment))

@@ -31,6 +31,9 @@ def form_problem(reader: Any, revision: int) -> str:
     before, after = list(_items(old.get("/Fields"))), list(_items(new.get("/Fields")))
     if after[: len(before)] != before:
         return "the fields were put in another order"
+    was, now = _flags(old), _flags(new)
+    if was & now != was:
+        return "the form's flags were taken back"
     for key in set(old) | set(new):
         if key in ("/Fields", "/SigFlags"):
             continue
@@ -44,6 +47,11 @@ def form_problem(reader: Any, revision: int) -> str:
 def _form(handler: Any) -> Any:
     form = resolved(handler.root.get("/AcroForm"))
     return form if isinstance(form, generic.DictionaryObject) else None
+
+
+def _flags(form: Any) -> int:
+    flags = resolved(form.get("/SigFlags"))
+    return int(flags) if isinstance(flags, int) else 0
 
 
 def _items(item: Any) -> list[tuple[int, int] | str]:

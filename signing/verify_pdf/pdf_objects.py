@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 WHITE = b"\0\t\n\x0c\r "
+# Possessive everywhere: a run of white space is never tried in two ways.
 _TOKEN = re.compile(
-    rb"(?:[\0\t\n\x0c\r ]+|%[^\r\n]*[\r\n])*"
+    rb"(?:[\0\t\n\x0c\r ]++|%[^\r\n]*+[\r\n])*+"
     rb"(?:(?P<ref>(?P<num>\d{1,9})[\0\t\n\x0c\r ]+(?P<gen>\d{1,5})[\0\t\n\x0c\r ]+R(?![^\0\t\n\x0c\r ()<>\[\]{}/%]))"
     rb"|(?P<dict><<)|(?P<enddict>>>)|(?P<array>\[)|(?P<endarray>\])"
     rb"|/(?P<name>[^\0\t\n\x0c\r ()<>\[\]{}/%]*)"

@@ -18,8 +18,8 @@ from signing.der import size_of
 from signing.errors import CmsBroken, NotDer
 from signing.report import Change, Check, State
 from signing.signed_data import DATA, HASHES, TST_INFO, SignedData, check, imprint_algorithm, read_signed_data
-from signing.verify_pdf.appearances import mark_of
 from signing.verify_pdf.hashing import Range, digests
+from signing.verify_pdf.mark_reader import PlainObjects, signature_mark
 from signing.verify_pdf.pdf_file import PdfFile
 from signing.verify_pdf.pdf_objects import WHITE, Entry, Ref, Stream, Unusual
 from signing.verify_pdf.pdf_text import text_string
@@ -249,7 +249,7 @@ def _judged(pdf: PdfFile, found: _Found, digest: bytes, changes: list[Change]) -
         claimed_time=time,
         changes=tuple(c for c in changes if c.revision > found.revision + 1),
         checks=[Check("byte_range", State.PASSED)],
-        show=lambda role: mark_of(pdf, found.field.value, time, role),
+        show=lambda role: signature_mark(PlainObjects(pdf, len(pdf.revisions) - 1), found.field.value, time=time, role=role),
     )
 
 

@@ -22,7 +22,7 @@ _TRAILER = {b"Size", b"Root", b"Info", b"ID", b"Prev", b"Type", b"W", b"Index", 
 _DSS_ARRAYS = (b"Certs", b"CRLs", b"OCSPs")
 _METADATA_KEYS = {b"Type", b"Subtype", b"Length", b"Filter"}
 _VRI_KEYS = {b"Type", b"Cert", b"CRL", b"OCSP", b"TU", b"TS"}
-_REFERENCE = re.compile(rb"\d+(?:[\0\t\n\x0c\r ]+|%[^\r\n]*[\r\n])+\d+(?:[\0\t\n\x0c\r ]+|%[^\r\n]*[\r\n])+R")
+_REFERENCE = re.compile(rb"\d+(?:[\0\t\n\x0c\r ]++|%[^\r\n]*+[\r\n])++\d+(?:[\0\t\n\x0c\r ]++|%[^\r\n]*+[\r\n])++R")
 LARGEST_SCAN = 8 << 20
 Dict = dict[bytes, object]
 
@@ -147,6 +147,9 @@ class _Update:
         for key in set(old) | set(new):
             if key not in (b"Fields", b"SigFlags") and old.get(key) != new.get(key):
                 raise Unusual(f"form /{key.decode('latin-1')}")
+        was, now = old.get(b"SigFlags", 0), new.get(b"SigFlags", 0)
+        if type(was) is not int or type(now) is not int or was & now != was:
+            raise Unusual("form flags")
         old_fields, new_fields = self._list(old.get(b"Fields"), self.before), self._list(new.get(b"Fields"), self.index)
         if new_fields[: len(old_fields)] != old_fields:
             raise Unusual("fields")

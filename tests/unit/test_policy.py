@@ -57,7 +57,7 @@ def test_two_signatures_in_order() -> None:
         (file(PERSON), DualSignature.AGENCY_MISSING, Verdict.UNDETERMINED, "signature.agency_missing"),
         (file(signature(Role.PERSON, 3), signature(Role.AGENCY, 2)), DualSignature.WRONG_ORDER, Verdict.INVALID, "signature.wrong_order"),
         (file(), DualSignature.UNSIGNED, Verdict.UNDETERMINED, "signature.none"),
-        (file(signature(Role.UNKNOWN, 2)), DualSignature.UNSIGNED, Verdict.UNDETERMINED, "signature.none"),
+        (file(signature(Role.UNKNOWN, 2)), DualSignature.PERSON_MISSING, Verdict.UNDETERMINED, "signature.person_missing"),
     ],
 )
 def test_the_two_signature_rule(findings: PdfFindings, dual: DualSignature, verdict: Verdict, code: str) -> None:
