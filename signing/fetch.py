@@ -84,10 +84,12 @@ def _exchange(url: str, body: bytes | None, content_type: str, end: float, large
         if late.is_set():
             raise FetchRefused("too slow")
         return answer.status, answer.getheader("Location", "") or "", data
-    except http.client.HTTPException as error:
-        raise FetchRefused("too slow" if late.is_set() else f"{type(error).__name__}: {error}"[:200]) from error
-    except (AttributeError, ValueError) as error:  # http.client on a socket cut from outside
-        raise FetchRefused("too slow" if late.is_set() else f"{type(error).__name__}: {error}"[:200]) from error
+    except FetchRefused:
+        raise
+    except (OSError, http.client.HTTPException, AttributeError, ValueError) as error:
+        # A socket that was cut from outside shows in many ways; so does a server that stops talking.
+        slow = late.is_set() or isinstance(error, TimeoutError)
+        raise FetchRefused("too slow" if slow else f"{type(error).__name__}: {error}"[:200]) from error
     finally:
         if watch is not None:
             watch.cancel()
