@@ -6,6 +6,7 @@ certificate with its issuers and one operation. Devices: `signing.pkcs11_keys`.
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -71,6 +72,11 @@ class Holder:
     def der(self) -> bytes:
         """DER of the certificate."""
         return self.certificate.public_bytes(Encoding.DER)
+
+    @cached_property
+    def sha256(self) -> str:
+        """Lower-hex SHA-256 of the certificate."""
+        return hashlib.sha256(self.der).hexdigest()
 
     @cached_property
     def public(self) -> rsa.RSAPublicKey | ec.EllipticCurvePublicKey:

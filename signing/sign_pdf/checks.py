@@ -62,6 +62,11 @@ def _may_sign(certificate: x509.Certificate) -> bool:
     return usage.digital_signature or usage.content_commitment
 
 
+@lru_cache(maxsize=256)
+def _role_of(certificate: x509.Certificate) -> Role:
+    return role_of(certificate, _NO_TRUST)
+
+
 def check_order(source: Path, holder: Holder, role: Role, kind: Kind, trust: Trust | None, now: datetime) -> None:
     """Gate: the certificate fits `role`, and it is the turn of `role`.
 
@@ -69,7 +74,7 @@ def check_order(source: Path, holder: Holder, role: Role, kind: Kind, trust: Tru
         CertificateUnusable: an agency's certificate for a person's signature, or the other way round.
         OrderRefused: the agency's key on a document without a valid person's signature.
     """
-    known = role_of(holder.certificate, trust or _NO_TRUST)
+    known = Role.AGENCY if trust is not None and holder.sha256 in trust.agency_certificates else _role_of(holder.certificate)
     if known is not role and known is not Role.UNKNOWN:
         raise CertificateUnusable(f"the certificate of a {known} does not sign for a {role}", place=holder.certificate.subject.rfc4514_string())
     if role is not Role.AGENCY or kind != "document":
