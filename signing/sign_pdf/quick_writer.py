@@ -49,7 +49,8 @@ def place(pdf: PdfFile, plan: Plan) -> Increment:
 
 def pdf_time(moment: datetime) -> bytes:
     """A date (7.9.4) in Vietnam's time."""
-    return moment.astimezone(VIETNAM).strftime("D:%Y%m%d%H%M%S+07'00'").encode()
+    at = moment.astimezone(VIETNAM)
+    return b"D:%04d%02d%02d%02d%02d%02d+07'00'" % (at.year, at.month, at.day, at.hour, at.minute, at.second)
 
 
 def _entries(plan: Plan, *, certify: bool) -> bytes:
