@@ -7,11 +7,8 @@ import logging
 import os
 import signal
 import sys
-import threading
-import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import aiohttp
@@ -25,8 +22,8 @@ from exchange.delivery import Retry
 from exchange.dispatch import Carriage
 from exchange.errors import CustodyError
 from exchange.hub import Hub
+from exchange.live_trust import LiveTrust, keep_fresh
 from exchange.office import Office
-from exchange.store import agencies
 from exchange.store.custody_log import HighWater
 from exchange.store.engine import Store
 from exchange.web.app import make_app
@@ -34,39 +31,12 @@ from signing.checkpoint import LogKey
 from signing.keys import open_key
 from signing.sandbox import Sandbox
 from signing.timestamps import http_timestamper
-from signing.trust import Trust
 
 log = structlog.get_logger()
 MAX_FIELD = 32 * 1024  # a seal with its chain is 3 to 5 KB of base64
+SOURCES_SECONDS = 60.0
 TICK_SECONDS = 1.0
-LOOK_SECONDS = 1.0  # a changed CRL or directory takes effect after this at the latest
 IDLE_SECONDS = 0.5
-
-
-class LiveTrust:
-    """The trust folder and the directory's seals, read again when either changes."""
-
-    def __init__(self, settings: HubSettings, store: Store) -> None:
-        self._folder, self._store = settings.trust, store
-        self._lock = threading.Lock()
-        self._seen: tuple[float, frozenset[str]] | None = None
-        self._trust: Trust | None = None
-        self._looked = 0.0
-
-    def __call__(self) -> Trust:
-        with self._lock:
-            # Looking at every file for every document would cost more than it tells.
-            if self._trust is not None and time.monotonic() - self._looked < LOOK_SECONDS:
-                return self._trust
-            self._looked = time.monotonic()
-        newest = max((p.stat().st_mtime for p in self._folder.rglob("*") if p.exists()), default=0.0)
-        with self._store.read() as connection:
-            seals = agencies.seal_fingerprints(connection)
-        with self._lock:
-            if self._trust is None or self._seen != (newest, seals):
-                self._trust = replace(Trust.load(self._folder), agency_certificates=seals)
-                self._seen = (newest, seals)
-            return self._trust
 
 
 def now() -> datetime:
@@ -84,7 +54,7 @@ def open_hub(settings: HubSettings, *, migrate: bool = False) -> Hub:
     store = Store.open(settings.database_url, blobs=settings.blob_folder, migrate=migrate)
     try:
         trust = LiveTrust(settings, store)
-        stamp = http_timestamper(settings.tsa_urls, post, trust()) if settings.tsa_urls else None
+        stamp = http_timestamper(settings.tsa_urls, post, trust, now=now) if settings.tsa_urls else None
         office = Office(
             store=store,
             origin=settings.origin,
@@ -154,7 +124,11 @@ async def _serve(hub: Hub, settings: HubSettings) -> None:
     log.info("serving", action="serving", host=settings.host, port=settings.port)
     async with aiohttp.ClientSession() as session:
         push = HttpsPush(session, client_tls(settings.tls_certificate, settings.tls_ca))
-        loops = [asyncio.create_task(_dispatch(hub, push, settings.push_workers)), asyncio.create_task(_clock(hub))]
+        loops = [
+            asyncio.create_task(_dispatch(hub, push, settings.push_workers)),
+            asyncio.create_task(_clock(hub)),
+            asyncio.create_task(_sources(hub, settings)),
+        ]
         await stop.wait()
         log.info("stopping", action="stopping")
         for task in loops:
@@ -206,3 +180,13 @@ async def _clock(hub: Hub) -> None:
         except Exception as error:
             log.exception("tick", action="tick_failed", kind=type(error).__name__)
         await asyncio.sleep(TICK_SECONDS)
+
+
+async def _sources(hub: Hub, settings: HubSettings) -> None:
+    """Keep revocation data fresh, once a minute; an outage degrades verdicts and heals by itself."""
+    while True:
+        try:
+            await asyncio.to_thread(keep_fresh, settings.trust, hub.store, now)
+        except Exception as error:  # the loop outlives any failure of one round
+            log.exception("sources", action="sources_failed", kind=type(error).__name__)
+        await asyncio.sleep(SOURCES_SECONDS)

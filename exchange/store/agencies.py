@@ -102,6 +102,11 @@ def agency_by_certificate(connection: Connection, sha256: str, purpose: Purpose)
     return _agency(row) if row is not None else None
 
 
+def seal_certificates(connection: Connection) -> list[str]:
+    """Every registered seal certificate, PEM."""
+    return list(connection.execute(select(c.c.pem).where(c.c.purpose == Purpose.SEAL.value).order_by(c.c.sha256)).scalars())
+
+
 def seal_fingerprints(connection: Connection) -> frozenset[str]:
     """SHA-256 of every registered seal certificate."""
     return frozenset(connection.execute(select(c.c.sha256).where(c.c.purpose == Purpose.SEAL.value)).scalars())

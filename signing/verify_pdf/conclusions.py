@@ -217,6 +217,8 @@ class _Conclusion:
             self._add("revocation", State.PASSED if known else State.INDETERMINATE, "" if known else "signature.revocation_unknown", "", sub)
         if path.problem != "NO_CERTIFICATE_CHAIN_FOUND":
             self._check_usage()
+        if path.terms is not None and path.terms.list_until is not None and path.terms.list_until < self.at:
+            self._add("chain", State.SKIPPED, "trust.list_expired")
         return path
 
     def _revoked(self, path: ChainResult, best: datetime) -> None:

@@ -16,6 +16,7 @@ EXCHANGE = [
     ["cli_agency", "demo_house"],
     ["cli_hub", "demo_letter", "demo_signing"],
     ["server"],
+    ["live_trust"],
     ["web", "node"],
     ["client"],
     ["hub"],
