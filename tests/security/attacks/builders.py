@@ -55,9 +55,6 @@ class Pdf:
         """Offset of the newest uncompressed definition of an object."""
         return [m.start(1) for m in re.finditer(rb"(?:\A|[\r\n])(%d 0 obj)" % number, self.data)][-1]
 
-    def then(self, tail: bytes) -> bytes:
-        return self.data + tail
-
 
 def stream(data: bytes, entries: bytes = b"", *, flate: bool = False) -> bytes:
     """Body of a stream object."""
@@ -80,7 +77,7 @@ def without_key(body: bytes, key: bytes) -> bytes:
 def write(objects: Mapping[int, bytes], style: Style, *, root: int = 1) -> Pdf:
     """A first revision. Objects come in the order given."""
     out = bytearray(HEADER + style.nl + BINARY + style.nl)
-    return _revision(out, None, dict(objects), style, root, {}, b"", (), "")
+    return _revision(out, None, dict(objects), style, root)
 
 
 def update(
@@ -102,7 +99,7 @@ def update(
     if out[-1:] not in (b"\n", b"\r"):
         out += style.nl
     fixed = {number: FREE for number in free}
-    made = _revision(out, pdf, dict(objects), style, pdf.root if root is None else root, fixed, trailer, tuple(loose), "", prev, size)
+    made = _revision(out, pdf, dict(objects), style, pdf.root if root is None else root, fixed=fixed, trailer=trailer, loose=tuple(loose), prev=prev, size=size)
     return replace(made, style=pdf.style, bodies={**pdf.bodies, **objects})
 
 
@@ -147,16 +144,16 @@ def _revision(
     objects: dict[int, bytes],
     style: Style,
     root: int,
-    fixed: dict[int, int],
-    trailer: bytes,
-    loose: tuple[int, ...],
-    _: str,
+    *,
+    fixed: Mapping[int, int] | None = None,
+    trailer: bytes = b"",
+    loose: tuple[int, ...] = (),
     prev: int | None = None,
     size: int | None = None,
 ) -> Pdf:
     nl = style.nl
     top = max([before.size if before else 0, *(n + 1 for n in objects)])
-    rows: dict[int, tuple[int, int, int]] = {n: (0, 0, 1) for n in fixed}
+    rows: dict[int, tuple[int, int, int]] = {n: (0, 0, 1) for n in fixed or {}}
     packed = {n: b for n, b in objects.items() if style.xref == "objects" and n not in loose and b">>\nstream" not in b}
     offsets = objects_of(out, {n: b for n, b in objects.items() if n not in packed}, nl)
     if packed:

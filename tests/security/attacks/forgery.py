@@ -210,7 +210,7 @@ def _said(key: bytes, value: bytes) -> Callable[[bytes], bytes]:
 
 SPOOFS: dict[str, Callable[[bytes], bytes]] = {
     "same": lambda body: body,
-    "name": _said(b"Name", b"(Tran Thi B)"),
+    "name": _said(b"Name", b"(Nguoi khac)"),
     "reason": _said(b"Reason", b"(Dong y)"),
     "location": _said(b"Location", b"(Noi khac)"),
     "time": _said(b"M", b"(D:20200101000000+07'00')"),
