@@ -97,6 +97,8 @@ def _place(writer: IncrementalPdfFileWriter, plan: Plan) -> Hole:
                 fields.append_signature_field(writer, fields.SigFieldSpec(sig_field_name=name, on_page=page, box=place))  # type: ignore[arg-type]
     elif plan.field not in empty:
         raise FieldRefused("the document is signed and has no empty field of that name", place=plan.field)
+    elif any(s.fieldmdp is not None and s.fieldmdp.is_locked(plan.field) for s in writer.prev.embedded_signatures):
+        raise FieldRefused("an earlier signature locks the field", place=plan.field)
     metadata = PdfSignatureMetadata(
         field_name=plan.field,
         md_algorithm=plan.digest,

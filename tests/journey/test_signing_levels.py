@@ -26,6 +26,7 @@ from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign import PdfSignatureMetadata, PdfSigner, SimpleSigner
 from pyhanko.sign.ades.report import AdESPassed
+from pyhanko.sign.fields import FieldMDPAction, FieldMDPSpec, SigFieldSpec, append_signature_field
 from pyhanko.sign.validation import async_validate_pdf_signature, async_validate_pdf_timestamp
 from pyhanko.sign.validation.ades import ades_lta_validation
 from pyhanko.sign.validation.dss import DocumentSecurityStore
@@ -302,6 +303,26 @@ def test_fields_that_may_not_be_signed(pki: Pki, trust: Trust, tmp_path: Path) -
     with pytest.raises(FieldRefused):
         sign_pdf(tmp_path / "x.pdf", target, pki.person(), field="NguoiKy", boxes={"NguoiKy": FieldBox(2, (0, 0, 9, 9))}, **person)
     assert not target.exists()
+
+
+@pytest.mark.parametrize("locks", [True, False])
+def test_a_field_locked_by_an_earlier_signature(pki: Pki, trust: Trust, tmp_path: Path, locks: bool) -> None:
+    """Somebody else's signature with a field lock (FieldMDP) on our field, or on another one."""
+    foreign = SimpleSigner.load_pkcs12(pki.folder / "agencies" / SENDER / "seal.p12", passphrase=b"vanthu-demo")
+    signed, target = tmp_path / "signed.pdf", tmp_path / "again.pdf"
+    with letter(tmp_path / "x.pdf").open("rb") as file, signed.open("w+b") as out:
+        writer = IncrementalPdfFileWriter(file)
+        append_signature_field(writer, SigFieldSpec("CoQuan"))
+        locked = FieldMDPSpec(FieldMDPAction.INCLUDE, ["CoQuan" if locks else "Khac nua"])
+        append_signature_field(writer, SigFieldSpec("Khac", field_mdp_spec=locked))
+        PdfSigner(PdfSignatureMetadata(field_name="Khac"), foreign).sign_pdf(writer, output=out)
+    copy: dict[str, Any] = {"now": now(), "role": Role.AGENCY, "field": "CoQuan", "kind": "copy", "trust": trust}
+    if locks:
+        with pytest.raises(FieldRefused, match="locks"):
+            sign_pdf(signed, target, pki.seal(SENDER), **copy)
+    else:
+        sign_pdf(signed, target, pki.seal(SENDER), **copy)
+        assert len(accepted(target, trust)) == 2
 
 
 def test_places_of_fields(pki: Pki, trust: Trust, tmp_path: Path) -> None:
