@@ -41,10 +41,9 @@ def workshop(pki: Pki) -> Workshop:
 
 
 @pytest.fixture(scope="module")
-def cage() -> Iterator[Sandbox]:
-    sandbox = Sandbox(workers=1)
-    yield sandbox
-    sandbox.close()
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the file of the moment is written; one folder for all keeps the run short."""
+    return tmp_path_factory.mktemp("attacks") / "case.pdf"
 
 
 class Late(BaseException):
@@ -83,23 +82,21 @@ def check(case: Case, verdict: PdfVerdict) -> None:
 
 
 @pytest.mark.parametrize("case", FREE, ids=lambda c: c.id)
-def test_generated_files(case: Case, workshop: Workshop, tmp_path: Path) -> None:
-    path = tmp_path / "case.pdf"
-    path.write_bytes(workshop.file(case))
+def test_generated_files(case: Case, workshop: Workshop, file: Path) -> None:
+    file.write_bytes(workshop.file(case))
     trust = case.trust(workshop) if case.trust else workshop.trust
     with at_most(5):
-        findings = verify_pdf(path, trust, at=workshop.now + case.later)
+        findings = verify_pdf(file, trust, at=workshop.now + case.later)
     for policy in POLICIES:
         for kind in KINDS:
             check(case, judge(findings, policy=policy, kind=kind))
 
 
 @pytest.mark.parametrize("case", CAGED, ids=lambda c: c.id)
-def test_files_that_eat_resources(case: Case, workshop: Workshop, cage: Sandbox, tmp_path: Path) -> None:
-    path = tmp_path / "case.pdf"
-    path.write_bytes(workshop.file(case))
+def test_files_that_eat_resources(case: Case, workshop: Workshop, sandbox: Sandbox, file: Path) -> None:
+    file.write_bytes(workshop.file(case))
     trust = case.trust(workshop) if case.trust else workshop.trust
-    verdict = cage.verify(path, trust, at=workshop.now + case.later, policy="crypto-only")
+    verdict = sandbox.verify(file, trust, at=workshop.now + case.later, policy="crypto-only")
     check(case, verdict)
     if verdict.verdict is Verdict.VALID:
         assert verdict.findings.elapsed_ms <= 2000
@@ -120,10 +117,10 @@ print(json.dumps([found.verdict.value, [r.code for r in found.reasons], seconds,
 
 
 @pytest.mark.parametrize("name", ["A16-lawful-25-signatures-50-revisions", "A15-contents-3-mb"])
-def test_large_lawful_files_keep_their_bounds(name: str, workshop: Workshop, tmp_path: Path) -> None:
+def test_large_lawful_files_keep_their_bounds(name: str, workshop: Workshop, file: Path, tmp_path: Path) -> None:
     """2 s of CPU and 256 MB, measured in a process of its own, and an answer that is no refusal."""
     case = next(case for case in ALL if case.id == name)
-    file, context = tmp_path / "case.pdf", tmp_path / "context"
+    context = tmp_path / "context"
     file.write_bytes(workshop.file(case))
     context.write_bytes(pickle.dumps((workshop.trust, workshop.now)))
     ran = subprocess.run([sys.executable, "-c", MEASURE, str(context), str(file)], cwd=ROOT, capture_output=True, text=True, timeout=120)
@@ -150,11 +147,10 @@ def test_the_set_is_large_and_without_repeats(workshop: Workshop) -> None:
 
 @pytest.mark.parametrize("style", STYLES)
 @pytest.mark.parametrize("shape", ["plain", "p1", "p2", "p3", "two", "two-plain", "fieldmdp", "wrapped", "lta", "house", "pure", "pure-p2", "pure-two"])
-def test_untouched_documents_hold(shape: str, style: str, workshop: Workshop, tmp_path: Path) -> None:
+def test_untouched_documents_hold(shape: str, style: str, workshop: Workshop, file: Path) -> None:
     """Without this, refusing everything would pass."""
-    path = tmp_path / "base.pdf"
-    path.write_bytes(workshop.base(shape, style).data)
-    findings = verify_pdf(path, workshop.trust, at=workshop.now)
+    file.write_bytes(workshop.base(shape, style).data)
+    findings = verify_pdf(file, workshop.trust, at=workshop.now)
     policies = ("nd30", "crypto-only") if shape in ("two", "two-plain", "pure-two", "house") else ("crypto-only",)
     for policy in policies:
         found = judge(findings, policy=policy)
