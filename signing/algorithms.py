@@ -12,6 +12,8 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 
+from signing.der import OID, whole
+
 _ENDS = {
     "md5": datetime(2005, 1, 1, tzinfo=UTC),
     "sha1": datetime(2014, 1, 1, tzinfo=UTC),
@@ -45,6 +47,15 @@ def bits_of(certificate: x509.Certificate) -> int:
     if isinstance(key, (rsa.RSAPublicKey, ec.EllipticCurvePublicKey)):
         return key.key_size
     return 256 if isinstance(key, (ed25519.Ed25519PublicKey, ed448.Ed448PublicKey)) else 0
+
+
+def has_named_curve(certificate: x509.Certificate) -> bool:
+    """Is an elliptic-curve key on a curve by name (RFC 5480 2.1.1)? Explicit parameters are refused; other keys have none."""
+    if not isinstance(certificate.public_key(), ec.EllipticCurvePublicKey):
+        return True
+    parts = whole(certificate.tbs_certificate_bytes).children()
+    key = parts[6 if parts[0].tag == 0xA0 else 5]
+    return key.children()[0].children()[1].tag == OID
 
 
 def strength(*, scheme: str, digest: str, bits: int, at: datetime) -> str:

@@ -169,6 +169,13 @@ _add(
     "The root of the time-stamp authority must be in the trust folder.",
 )
 _add(
+    "signature.timestamp_expired",
+    "Chứng thư của nơi cấp dấu thời gian đã hết hạn mà chưa có bằng chứng thời gian mới hơn",
+    "The time-stamp authority's certificate ran out before a newer proof of time was added",
+    "Phải gia hạn lưu trữ (LTA) trước khi chứng thư của nơi cấp dấu thời gian hết hạn.",
+    "Archives must be renewed (LTA) before the authority's certificate expires.",
+)
+_add(
     "signature.timestamp_type",
     "Dấu thời gian bị ghi sai loại",
     "A time-stamp is stored under the wrong type",

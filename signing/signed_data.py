@@ -315,7 +315,7 @@ def check(signed: SignedData, digest: bytes, *, content_type: str = DATA) -> byt
     Raises:
         CmsBroken: `place` is ``digest``, ``certificate_binding``, ``signature_value`` or ``format``.
     """
-    if signed.content_type != content_type:
+    if signed.content_type != content_type or (content_type == DATA and signed.content is not None):
         raise CmsBroken("content type", place="format")
     if signed.signed:
         if whole(signed.attributes[CONTENT_TYPE]).expect(OID).body.hex() != content_type:

@@ -15,7 +15,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from signing.algorithms import bits_of, key_of, strength
+from signing.algorithms import bits_of, has_named_curve, key_of, strength
 from signing.errors import CmsBroken, NotDer
 from signing.reasons import reason
 from signing.report import (
@@ -34,7 +34,7 @@ from signing.signed_data import check, is_bound, signer_certificate
 from signing.trust import ChainResult, Trust
 from signing.verify_pdf.reading import PADES, Material, Signature, subject_text
 from signing.verify_pdf.roles import role_of
-from signing.verify_pdf.stamps import covering_stamps, document_stamps, earliest, own_stamps
+from signing.verify_pdf.stamps import EXPIRED, covering_stamps, document_stamps, earliest, own_stamps
 
 _DER = Encoding.DER
 _LAWFUL_LEVEL = {"signature": "form_filling", "timestamp": "lta_updates", "validation_data": "lta_updates", "metadata": "lta_updates"}
@@ -50,7 +50,7 @@ _BROKEN = {"digest": "HASH_FAILURE", "signature_value": "SIG_CRYPTO_FAILURE", "c
 
 def conclude(signatures: Sequence[Signature], material: Material, trust: Trust, at: datetime) -> tuple[SignatureFinding, ...]:
     """Findings in the order of `signatures`; document time-stamps prove a time for what they cover."""
-    stamps = document_stamps(signatures, material, trust)
+    stamps = document_stamps(signatures, material, trust, at)
     found = []
     for signature in signatures:
         if signature.is_timestamp:
@@ -61,13 +61,13 @@ def conclude(signatures: Sequence[Signature], material: Material, trust: Trust, 
 
 
 def _timestamp_finding(signature: Signature, stamp: TimestampFact) -> SignatureFinding:
-    untrusted = stamp.problem.startswith("NO_CERTIFICATE_CHAIN_FOUND")
+    untrusted = stamp.problem.startswith(("NO_CERTIFICATE_CHAIN_FOUND", EXPIRED))
     state = State.PASSED if stamp.holds else State.INDETERMINATE if untrusted else State.FAILED
-    checks = [*signature.checks, Check("timestamp", state, "" if stamp.holds else "signature.timestamp_broken", stamp.problem, _stamp_problem(stamp))]
+    checks = [*signature.checks, Check("timestamp", state, "" if stamp.holds else _stamp_reason(stamp), stamp.problem, _stamp_problem(stamp))]
     indication, sub = worst(checks)
     reasons = [*signature.reasons, *_said(signature)]
     if not stamp.holds:
-        reasons.append(reason("signature.timestamp_untrusted" if untrusted else "signature.timestamp_broken", signature.field, stamp.problem))
+        reasons.append(reason(_stamp_reason(stamp), signature.field, stamp.problem))
     return SignatureFinding(
         field=signature.field,
         role=Role.TIMESTAMP,
@@ -104,7 +104,12 @@ def _said(signature: Signature) -> list[Reason]:
 def _stamp_problem(stamp: TimestampFact) -> str:
     if stamp.holds:
         return ""
-    return "NO_CERTIFICATE_CHAIN_FOUND" if stamp.problem.startswith("NO_CERTIFICATE_CHAIN_FOUND") else "SIG_CONSTRAINTS_FAILURE"
+    return next((sub for sub in ("NO_CERTIFICATE_CHAIN_FOUND", EXPIRED) if stamp.problem.startswith(sub)), "SIG_CONSTRAINTS_FAILURE")
+
+
+def _stamp_reason(stamp: TimestampFact) -> str:
+    codes = {"NO_CERTIFICATE_CHAIN_FOUND": "signature.timestamp_untrusted", EXPIRED: "signature.timestamp_expired"}
+    return codes.get(_stamp_problem(stamp), "signature.timestamp_broken")
 
 
 def changes_level(signature: Signature) -> str:
@@ -133,7 +138,7 @@ class _Conclusion:
         self.signature, self.material, self.trust, self.at = signature, material, trust, at
         self.checks = list(signature.checks)
         self.reasons = [*signature.reasons, *_said(signature)]
-        self.timestamps = [*own_stamps(signature.signed, material, trust, at), *covering]
+        self.timestamps = [*own_stamps(signature.signed, material, trust, at, covering), *covering]
         self.certificate: x509.Certificate | None = None
         self.der = b""
 
@@ -162,6 +167,8 @@ class _Conclusion:
             self.der = signer_certificate(signed)
             self.certificate = x509.load_der_x509_certificate(self.der)
             self.certificate.public_key()
+            if not has_named_curve(self.certificate):
+                raise ValueError("explicit curve parameters")
         except (CmsBroken, NotDer) as error:
             self._add("certificate_binding", State.FAILED, "signature.broken", error.detail, "NO_SIGNING_CERTIFICATE_FOUND")
             return False
@@ -194,6 +201,8 @@ class _Conclusion:
                 continue
             if stamp.problem.startswith("NO_CERTIFICATE_CHAIN_FOUND"):
                 self._add("timestamp", State.SKIPPED, "signature.timestamp_untrusted", stamp.problem)
+            elif stamp.problem.startswith(EXPIRED):
+                self._add("timestamp", State.SKIPPED, "signature.timestamp_expired", stamp.problem)
             else:
                 self._add("timestamp", State.INDETERMINATE, "signature.timestamp_broken", stamp.problem, "SIG_CONSTRAINTS_FAILURE")
         if any(s.holds for s in self.timestamps):

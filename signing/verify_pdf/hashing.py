@@ -7,13 +7,15 @@ whole file's running digest at the gap, and only what follows the gap is hashed 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from signing.verify_pdf.pdf_file import PdfFile
+from signing.verify_pdf.pdf_objects import Unusual
 
-CHUNK = 1 << 18
+CHUNK = 1 << 20
 _MARK = b"/ByteRange"
 _NAMES = {"sha512_224": "sha512_224", "sha512_256": "sha512_256"}
 
@@ -42,18 +44,22 @@ def digests(pdf: PdfFile, ranges: Sequence[Range]) -> Digests:
     whole = hashlib.sha256()
     own: list[Any] = [None if r.digest == "sha256" else hashlib.new(_NAMES.get(r.digest, r.digest)) for r in ranges]
     stops = sorted({s for r in ranges for s in (r.gap_start, r.gap_end, r.end)} | {pdf.size})
+    # One buffer for the whole file: fresh memory for each block costs as much as reading it.
+    buffer = bytearray(min(CHUNK, pdf.size))
+    view = memoryview(buffer)
     at, marks, tail = 0, 0, b""
     for stop in stops:
         while at < stop:
-            data = pdf.read(at, min(CHUNK, stop - at))
+            size = os.preadv(pdf.fd, [view[: stop - at]], at)
+            if not size:
+                raise Unusual("file is shorter than it says")
             for index, r in enumerate(ranges):
                 if own[index] is not None and (at < r.gap_start or r.gap_end <= at < r.end):
-                    own[index].update(data)
-            whole.update(data)
-            seam = tail + data[: len(_MARK) - 1]
-            marks += data.count(_MARK) + seam.count(_MARK)
-            tail = (tail + data)[-(len(_MARK) - 1) :]
-            at += len(data)
+                    own[index].update(view[:size])
+            whole.update(view[:size])
+            marks += buffer.count(_MARK, 0, size) + (tail + buffer[: min(size, len(_MARK) - 1)]).count(_MARK)
+            tail = bytes(tail + buffer[max(0, size - len(_MARK) + 1) : size])[-(len(_MARK) - 1) :]
+            at += size
         for index, r in enumerate(ranges):
             if r.digest == "sha256" and stop == r.gap_start:
                 own[index] = whole.copy()

@@ -78,7 +78,9 @@ def _what(value: Any, reference: Any) -> str:
 
 
 def added_fields(reader: Any, revision: int) -> list[tuple[str, bool]]:
-    """Fields (name, is it a filled signature field?) of the last revision that revision `revision` (from 0) did not have, document time-stamps excepted.
+    """Fields of the last revision that revision `revision` (from 0) did not have, document time-stamps excepted.
+
+    With each name: is it a filled signature field that shows nothing?
 
     A time-stamp's own field must show nothing: an empty rectangle, no appearance.
     """
@@ -90,7 +92,7 @@ def added_fields(reader: Any, revision: int) -> list[tuple[str, bool]]:
         content = resolved(value.get("/V"))
         if isinstance(content, generic.DictionaryObject) and content.get("/Type") == "/DocTimeStamp" and not _visible(value):
             continue
-        found.append((name, isinstance(content, generic.DictionaryObject) and "/ByteRange" in content))
+        found.append((name, isinstance(content, generic.DictionaryObject) and "/ByteRange" in content and not _visible(value)))
     return found
 
 
@@ -107,11 +109,20 @@ def touched_form_fields(reader: Any, revision: int) -> list[tuple[str, bool]]:
         rewritten |= {(r.idnum, r.generation) for r in reader.xrefs.explicit_refs_in_revision(index)}
     signatures = {str(name) for name, _, _ in enumerate_sig_fields(reader)}
     resolver = reader.get_historical_resolver(revision)
+    now = dict(_named(reader))
     found: list[tuple[str, bool]] = []
     for name, value in _named(resolver):
         if name not in signatures and _depends(value, rewritten, 0, set()):
-            found.append((name, resolved(value.get("/V")) in (None, "", "/Off")))
+            found.append((name, resolved(value.get("/V")) in (None, "", "/Off") and _shows_its_value(now.get(name))))
     return found
+
+
+def _shows_its_value(field: Any) -> bool:
+    """A filled field whose shown state is its value."""
+    if field is None:
+        return False
+    value, state = resolved(field.get("/V")), resolved(field.get("/AS"))
+    return value not in (None, "", "/Off") and state in (None, value)
 
 
 def resolved(item: Any) -> Any:

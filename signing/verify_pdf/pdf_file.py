@@ -12,7 +12,7 @@ import re
 import zlib
 from dataclasses import dataclass, field
 
-from signing.verify_pdf.pdf_objects import WHITE, Entry, Indirect, Ref, Stream, Unusual, Word, parse
+from signing.verify_pdf.pdf_objects import WHITE, Entry, Indirect, Ref, Stream, TooMany, Unusual, Word, parse
 
 _SPACE = rb"[\0\t\n\x0c\r ]"
 _HEADER = re.compile(rb"(\d{1,9})" + _SPACE + rb"(\d{1,5})" + _SPACE + rb"obj(?![^\0\t\n\x0c\r ()<>\[\]{}/%])")
@@ -21,9 +21,9 @@ _ENTRIES = re.compile(rb"(?:\d{10} \d{5} [nf](?: \r| \n|\r\n))*\Z")
 _START = re.compile(rb"startxref[\0\t\n\x0c\r ]+(\d{1,12})[\0\t\n\x0c\r ]+%%EOF(\r\n|\n|\r)?")
 _BETWEEN = re.compile(rb"(?:[\0\t\n\x0c\r ]++|%(?!%EOF)[^\r\n]*+[\r\n])*+")
 WINDOW = 4096
-LARGEST_OBJECT = 4 << 20
+LARGEST_OBJECT = 16 << 20
 LARGEST_STREAM = 16 << 20
-MOST_REVISIONS = 64
+MOST_REVISIONS = 256
 
 
 @dataclass(slots=True)
@@ -80,7 +80,8 @@ class PdfFile:
         """Read the chain of cross-references.
 
         Raises:
-            Unusual: not regular (hybrid, linearised, encrypted, damaged, too many revisions …).
+            Unusual: not regular (hybrid, linearised, encrypted, damaged …).
+            TooMany: more revisions than anybody needs; no other reader should try either.
         """
         pdf = cls(fd, size)
         tail_at = max(0, size - 1024)
@@ -91,7 +92,9 @@ class PdfFile:
         at, limit = int(found[-1][1]), size
         chain: list[Section] = []
         while True:
-            if at >= limit or len(chain) >= MOST_REVISIONS:
+            if len(chain) >= MOST_REVISIONS:
+                raise TooMany("revisions")
+            if at >= limit:
                 raise Unusual("cross-reference chain")
             section = pdf.section(at)
             if section.end > limit:

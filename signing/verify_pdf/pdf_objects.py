@@ -31,6 +31,10 @@ class Unusual(Exception):
     """Not one of the common shapes; the full path decides."""
 
 
+class TooMany(Unusual):
+    """More of something than anybody needs: a bomb, for every reader."""
+
+
 class Name(bytes):
     """A PDF name without its slash."""
 

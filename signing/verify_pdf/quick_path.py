@@ -26,8 +26,8 @@ from signing.verify_pdf.pdf_text import text_string
 from signing.verify_pdf.reading import PADES, TIMESTAMP, Material, Signature
 from signing.verify_pdf.updates import changes_since
 
-MOST_SIGNATURES = 16
-LONGEST_CONTENTS = 256 * 1024
+MOST_SIGNATURES = 64
+LONGEST_CONTENTS = 4 * 1024 * 1024
 _ADBE = "adbe.pkcs7.detached"
 _DATE = re.compile(r"D:(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(?:Z|([+-])(\d\d)'?(\d\d)?'?)?")
 Dict = dict[bytes, object]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
 from cryptography.x509.oid import NameOID
@@ -12,23 +12,26 @@ from cryptography.x509.oid import NameOID
 from signing.errors import CmsBroken, NotDer, TimestampInvalid
 from signing.report import TimestampFact
 from signing.signed_data import SignedData, imprint_algorithm, signer_certificate
-from signing.timestamps import read_token
+from signing.timestamps import Token, read_token
 from signing.trust import Trust
 from signing.verify_pdf.reading import Material, Signature, subject_text
+
+CLOCKS_APART = timedelta(days=1)  # a signer's claimed time may stand for the moment of judgement
+EXPIRED = "OUT_OF_BOUNDS_NO_POE"
 
 
 def best_time_of(signature: Signature, signatures: Sequence[Signature], material: Material, trust: Trust, at: datetime) -> datetime:
     """The best proven time of one signature, `at` when nothing proves one (EN 319 102-1 5.5.4)."""
-    covering = covering_stamps(signature, document_stamps(signatures, material, trust))
-    return earliest([*own_stamps(signature.signed, material, trust, at), *covering], at)[0]
+    covering = covering_stamps(signature, document_stamps(signatures, material, trust, at))
+    return earliest([*own_stamps(signature.signed, material, trust, at, covering), *covering], at)[0]
 
 
-def document_stamps(signatures: Sequence[Signature], material: Material, trust: Trust) -> dict[int, TimestampFact]:
+def document_stamps(signatures: Sequence[Signature], material: Material, trust: Trust, at: datetime) -> dict[int, TimestampFact]:
     """Document time-stamps by revision, newest first, so that a newer one vouches for an older one."""
     found: dict[int, TimestampFact] = {}
     later: datetime | None = None
     for signature in sorted((s for s in signatures if s.is_timestamp), key=lambda s: -s.revision):
-        found[signature.revision] = stamp = _document_stamp(signature, material, trust, later)
+        found[signature.revision] = stamp = _document_stamp(signature, material, trust, at, later)
         later = stamp.time if stamp.holds else later
     return found
 
@@ -38,7 +41,7 @@ def covering_stamps(signature: Signature, stamps: dict[int, TimestampFact]) -> l
     return [stamp for revision, stamp in stamps.items() if revision > signature.revision]
 
 
-def _document_stamp(signature: Signature, material: Material, trust: Trust, later: datetime | None) -> TimestampFact:
+def _document_stamp(signature: Signature, material: Material, trust: Trust, at: datetime, later: datetime | None) -> TimestampFact:
     algorithm = imprint_algorithm(signature.signed)
     try:
         token = read_token(
@@ -53,17 +56,29 @@ def _document_stamp(signature: Signature, material: Material, trust: Trust, late
     except (TimestampInvalid, ValueError) as error:
         problem = error.detail if isinstance(error, TimestampInvalid) else str(error)
         return TimestampFact("document", datetime.min.replace(tzinfo=UTC), _authority(signature.signed), holds=False, problem=problem)
-    lawful = all(c.lawful for c in signature.changes)
-    return TimestampFact("document", token.time.astimezone(UTC), token.authority, holds=lawful, problem="" if lawful else "later changes")
+    problem = "" if all(c.lawful for c in signature.changes) else "later changes"
+    problem = problem or _out_of_time(token, at, later)
+    return TimestampFact("document", token.time.astimezone(UTC), token.authority, holds=not problem, problem=problem)
 
 
-def own_stamps(signed: SignedData, material: Material, trust: Trust, at: datetime) -> list[TimestampFact]:
-    """Time-stamps over the signature value."""
+def _out_of_time(token: Token, at: datetime, later: datetime | None) -> str:
+    """A token proves nothing when it is from the future, or when its authority's certificate
+    ran out before the next proof (EN 319 102-1 5.6.2.4: no proof of existence within bounds)."""
+    if token.time > at + CLOCKS_APART:
+        return "the time lies in the future"
+    until = x509.load_der_x509_certificate(token.certificate).not_valid_after_utc
+    return f"{EXPIRED} {until.isoformat()}" if (later or at) > until else ""
+
+
+def own_stamps(signed: SignedData, material: Material, trust: Trust, at: datetime, covering: Sequence[TimestampFact]) -> list[TimestampFact]:
+    """Time-stamps over the signature value; a document time-stamp of `covering` vouches for them later."""
     found = []
+    later = min((s.time for s in covering if s.holds), default=None)
     for token in signed.tokens:
         try:
-            read = read_token(token, lambda name: hashlib.new(name, signed.signature).digest(), trust, crls=material.crls, ocsps=material.ocsps)
-            found.append(TimestampFact("signature", read.time.astimezone(UTC), read.authority, holds=True))
+            read = read_token(token, lambda name: hashlib.new(name, signed.signature).digest(), trust, crls=material.crls, ocsps=material.ocsps, seen_at=later)
+            problem = _out_of_time(read, at, later)
+            found.append(TimestampFact("signature", read.time.astimezone(UTC), read.authority, holds=not problem, problem=problem))
         except TimestampInvalid as error:
             found.append(TimestampFact("signature", at, "", holds=False, problem=error.detail))
     return found

@@ -19,7 +19,7 @@ from signing.trust import Trust
 from signing.verify_pdf.conclusions import conclude
 from signing.verify_pdf.full_path import Encrypted, FullReading, read_fully
 from signing.verify_pdf.pdf_file import PdfFile
-from signing.verify_pdf.pdf_objects import Unusual
+from signing.verify_pdf.pdf_objects import TooMany, Unusual
 from signing.verify_pdf.quick_path import read_quickly
 
 
@@ -80,6 +80,8 @@ def _look(file: IO[bytes], size: int, trust: Trust, at: datetime, full: bool) ->
             reading = read_quickly(PdfFile.open(file.fileno(), size))
             signatures = conclude(reading.signatures, reading.material, trust, at)
             return _Outcome(signatures, reading.revisions, empty_fields=reading.empty_fields, sha256=reading.sha256.hex(), path="quick")
+        except TooMany:
+            raise
         except Unusual:
             pass  # the full path decides
     try:
