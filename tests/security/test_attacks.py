@@ -112,10 +112,12 @@ before = resource.getrusage(resource.RUSAGE_SELF)
 found = judge(verify_pdf(Path(sys.argv[2]), trust, at=at), policy="crypto-only")
 after = resource.getrusage(resource.RUSAGE_SELF)
 seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-print(json.dumps([found.verdict.value, [r.code for r in found.reasons], seconds, after.ru_maxrss / 1024]))
+peak = next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print(json.dumps([found.verdict.value, [r.code for r in found.reasons], seconds, int(peak) / 1024]))
 """
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from /proc")
 @pytest.mark.parametrize("name", ["A16-lawful-25-signatures-50-revisions", "A15-contents-3-mb"])
 def test_large_lawful_files_keep_their_bounds(name: str, workshop: Workshop, file: Path, tmp_path: Path) -> None:
     """2 s of CPU and 256 MB, measured in a process of its own, and an answer that is no refusal."""

@@ -85,8 +85,9 @@ def many_stamps(count: int, w: Workshop) -> bytes:
 
 @lru_cache
 def _packed(size: int, times: int) -> bytes:
-    data = b"\0" * size
-    for _ in range(times):
+    packer, block = zlib.compressobj(), b"\0" * MB
+    data = b"".join(packer.compress(block[: min(MB, size - at)]) for at in range(0, size, MB)) + packer.flush()
+    for _ in range(times - 1):
         data = zlib.compress(data)
     return data
 
