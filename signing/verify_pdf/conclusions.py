@@ -104,11 +104,12 @@ def _said(signature: Signature) -> list[Reason]:
 def _stamp_problem(stamp: TimestampFact) -> str:
     if stamp.holds:
         return ""
-    return next((sub for sub in ("NO_CERTIFICATE_CHAIN_FOUND", EXPIRED) if stamp.problem.startswith(sub)), "SIG_CONSTRAINTS_FAILURE")
+    known = {"NO_CERTIFICATE_CHAIN_FOUND": "NO_CERTIFICATE_CHAIN_FOUND", EXPIRED: "OUT_OF_BOUNDS_NO_POE"}
+    return next((sub for start, sub in known.items() if stamp.problem.startswith(start)), "SIG_CONSTRAINTS_FAILURE")
 
 
 def _stamp_reason(stamp: TimestampFact) -> str:
-    codes = {"NO_CERTIFICATE_CHAIN_FOUND": "signature.timestamp_untrusted", EXPIRED: "signature.timestamp_expired"}
+    codes = {"NO_CERTIFICATE_CHAIN_FOUND": "signature.timestamp_untrusted", "OUT_OF_BOUNDS_NO_POE": "signature.timestamp_expired"}
     return codes.get(_stamp_problem(stamp), "signature.timestamp_broken")
 
 

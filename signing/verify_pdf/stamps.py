@@ -17,7 +17,7 @@ from signing.trust import Trust
 from signing.verify_pdf.reading import Material, Signature, subject_text
 
 CLOCKS_APART = timedelta(days=1)  # a signer's claimed time may stand for the moment of judgement
-EXPIRED = "OUT_OF_BOUNDS_NO_POE"
+EXPIRED = "past its authority's life"
 
 
 def best_time_of(signature: Signature, signatures: Sequence[Signature], material: Material, trust: Trust, at: datetime) -> datetime:

@@ -58,7 +58,7 @@ SIGNING = [
     ["chain"],
     ["cms", "signed_data", "pkcs11_keys", "key_use"],
     ["der"],
-    ["keys", "checkpoint", "algorithms"],
+    ["keys", "checkpoint"],
     ["merkle"],
     ["policy_rules", "reasons", "wording"],
     ["reasons_of_presentation"],
