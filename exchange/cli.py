@@ -1,21 +1,50 @@
-"""cli — the `vanthu` command: every verb in one place; the verbs live in cli_hub, cli_agency and signing.cli."""
+"""cli — the `vanthu` command: every verb in one place, each loaded only when it is called.
+
+Loading all of them takes a second; an auditor's `vanthu verify` needs none of the hub.
+"""
 
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 
 import click
 from click.shell_completion import get_completion_class
 
-from exchange import cli_agency, cli_hub
-from exchange.demo import demo
 from exchange.errors import ExchangeError
-from signing import cli as signing_cli
 from signing.errors import SigningError
 from signing.show import Screen
 
+_HUB, _AGENCY = "exchange.cli_hub", "exchange.cli_agency"
+PLACES = {
+    **dict.fromkeys(("serve", "agency", "queue", "trace", "hold", "release", "resend", "custody", "migrate", "doctor"), _HUB),
+    **dict.fromkeys(("node", "pack", "submit", "inbox", "fetch", "acknowledge", "status", "life"), _AGENCY),
+    **dict.fromkeys(("sign", "timestamp", "sign-prepare", "sign-complete"), "signing.cli_sign"),
+    "verify": "signing.cli_verify",
+    "inspect": "signing.cli_inspect",
+    "trust": "signing.cli_trust",
+    "keys": "signing.cli_keys",
+    "demo": "exchange.demo",
+}
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+
+class Verbs(click.Group):
+    """A group whose verbs are loaded from `PLACES` at first use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of all verbs."""
+        return sorted({*PLACES, *super().list_commands(ctx)})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The verb, loaded now if need be."""
+        if cmd_name in PLACES and cmd_name not in self.commands:
+            found = getattr(import_module(PLACES[cmd_name]), cmd_name.replace("-", "_"))
+            if isinstance(found, click.Command):
+                self.add_command(found, cmd_name)
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(version="0.1.0", prog_name="vanthu")
 def cli() -> None:
     """Digitally signed document exchange between agencies (Trục liên thông văn bản).
@@ -33,21 +62,15 @@ def completion(shell: str) -> None:
         click.echo(kind(cli, {}, "vanthu", "_VANTHU_COMPLETE").source())
 
 
-for command in (*cli_hub.VERBS, *cli_agency.VERBS, *signing_cli.VERBS, demo):
-    cli.add_command(command)
-
-
 def main() -> None:
     """Console script: errors become one line with a code, and exit status 1."""
     try:
         cli(prog_name="vanthu")
     except (ExchangeError, SigningError) as error:
         lang = "en" if "--lang=en" in sys.argv or ("--lang" in sys.argv and "en" in sys.argv) else "vi"
-        screen = Screen(lang=lang)
-        code, vi, en = error.code, error.vi, error.en
-        if isinstance(error, cli_agency.Refused):
-            code, vi, en = error.hub_code, error.hub_vi, error.hub_en
-        screen.fail(code, vi, en, place=error.place, detail=error.detail)
+        # A refusal by the hub carries the hub's own words.
+        said = [getattr(error, f"hub_{part}", "") or getattr(error, part) for part in ("code", "vi", "en")]
+        Screen(lang=lang).fail(*said, place=error.place, detail=error.detail)
         sys.exit(1)
 
 

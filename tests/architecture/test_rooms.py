@@ -56,7 +56,7 @@ SIGNING = [
     ["ocsp", "anchors"],
     ["revocation"],
     ["chain"],
-    ["cms", "signed_data", "pkcs11_keys", "key_use"],
+    ["cms", "signed_data", "pkcs11_keys", "key_use", "algorithms"],
     ["der"],
     ["keys", "checkpoint"],
     ["merkle"],

@@ -9,7 +9,10 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+from exchange import cli_agency, cli_hub
+from exchange.cli import PLACES
 from exchange.errors import every_error
+from signing import cli as signing_cli
 from signing import errors as signing_errors
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -68,3 +71,11 @@ def test_ruff() -> None:
 def test_mypy_strict() -> None:
     done = subprocess.run([sys.executable, "-m", "mypy"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
+
+
+def test_every_verb_is_in_its_place() -> None:
+    verbs = {"completion": "exchange.cli"}
+    for module in (cli_hub, cli_agency, signing_cli):
+        verbs |= {str(command.name): (command.callback.__module__ if command.callback else "") for command in module.VERBS}
+    verbs["demo"] = "exchange.demo"
+    assert verbs == {**PLACES, "completion": "exchange.cli"}
