@@ -40,7 +40,7 @@ from signing.signed_data import SignedData, read_signed_data
 from signing.trust import Trust
 from signing.verify_pdf import speedups
 from signing.verify_pdf.byte_rules import TamperSigns, check_end, check_listed, check_range, count_ranges
-from signing.verify_pdf.history import added_fields, changes_between, resolved, touched_form_fields
+from signing.verify_pdf.history import added_fields, changes_between, filled_fields, resolved, touched_form_fields
 from signing.verify_pdf.later_rules import check_structure, form_problem, metadata_problem
 from signing.verify_pdf.mark_reader import PyHankoObjects, signature_mark
 from signing.verify_pdf.reading import TIMESTAMP, Material, Signature
@@ -206,9 +206,12 @@ def _signature(reader: Any, embedded: EmbeddedPdfSignature, found: FullReading) 
     signed, regular = _signed_data(embedded)
     if not regular:
         found.syntax.append("not_der")
+    locks = embedded.fieldmdp
+    # pyHanko takes every field for changed whose page was reached another way; the locks are kept below instead.
+    setattr(embedded, "_fieldmdp", None)  # noqa: B010
     embedded.compute_integrity_info()  # type: ignore[no-untyped-call]
     computed = embedded.compute_digest()
-    changes_after, lawful, checks = _later(reader, embedded)
+    changes_after, lawful, checks = _later(reader, embedded, locks)
     revision, time = embedded.signed_revision + 1, embedded.self_reported_timestamp
     held = _PYHANKO.value(embedded.sig_field)
     return Signature(
@@ -240,7 +243,7 @@ def _signed_data(embedded: EmbeddedPdfSignature) -> tuple[SignedData, bool]:
         return read_signed_data(cms.ContentInfo.load(contents).dump(force=True)), False
 
 
-def _later(reader: Any, embedded: EmbeddedPdfSignature) -> tuple[str, bool, list[Check]]:
+def _later(reader: Any, embedded: EmbeddedPdfSignature, locks: Any) -> tuple[str, bool, list[Check]]:
     """Kind of the later changes, whether they are lawful, and the checks that say so."""
     result = embedded.diff_result
     level = getattr(result, "modification_level", ModificationLevel.OTHER)
@@ -256,6 +259,9 @@ def _later(reader: Any, embedded: EmbeddedPdfSignature) -> tuple[str, bool, list
     for problem in (form_problem(reader, embedded.signed_revision), metadata_problem(reader, embedded.signed_revision)):
         if problem:
             checks.append(Check("later_changes", State.FAILED, "pdf.tampered.changed", problem, "FORMAT_FAILURE"))
+    for filled in filled_fields(reader, embedded.signed_revision) if locks is not None else ():
+        if locks.is_locked(filled):
+            checks.append(Check("later_changes", State.FAILED, "signature.docmdp", f"{filled} is locked", "FORMAT_FAILURE"))
     for field_name, was_empty in touched_form_fields(reader, embedded.signed_revision):
         code = "signature.form_filled" if docmdp >= 2 and was_empty else "pdf.tampered.changed"
         checks.append(Check("later_changes", State.FAILED, code, field_name[:100], "FORMAT_FAILURE"))

@@ -96,6 +96,17 @@ def added_fields(reader: Any, revision: int) -> list[tuple[str, bool]]:
     return found
 
 
+def filled_fields(reader: Any, revision: int) -> list[str]:
+    """Names of fields that have another value now than in revision `revision` (from 0)."""
+    before = {name: _place(value.raw_get("/V")) for name, value in _named(reader.get_historical_resolver(revision)) if "/V" in value}
+    now = {name: _place(value.raw_get("/V")) for name, value in _named(reader) if "/V" in value}
+    return [name for name in now if name not in before or before[name] != now[name]]
+
+
+def _place(item: Any) -> Any:
+    return (item.idnum, item.generation) if isinstance(item, generic.IndirectObject) else item
+
+
 def _visible(value: Any) -> bool:
     box = resolved(value.get("/Rect"))
     empty = box is None or (len(box) == 4 and box[0] == box[2] and box[1] == box[3])
