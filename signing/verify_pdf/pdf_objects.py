@@ -95,7 +95,7 @@ def parse(data: bytes, at: int = 0, depth: int = 0) -> tuple[object, int]:
     kind = match.lastgroup
     if kind == "name":
         return _name(match["name"]), end
-    if kind == "ref" or match["ref"] is not None:
+    if kind == "ref":
         return Ref(int(match["num"]), int(match["gen"])), end
     if kind == "int":
         return int(match["int"]), end
