@@ -45,6 +45,8 @@ from signing.seal import verify_seal
 
 REFERENCE_ONLY = "reference_only"  # chỉ để biết, tham khảo (QĐ 28/2018 Art 4.2)
 UNVERIFIED = "unverified"
+# Doubts that a source which is back, or a new anchor, can settle; the others stay as they are.
+HEALS = {"signature.revocation_unknown", "signature.untrusted", "signature.timestamp_untrusted", "pdf.limit"}
 BROKEN = "signature_invalid"  # found only by a later check
 
 
@@ -220,15 +222,19 @@ def _mark(office: Office, package: Package, verdicts: dict[int, PdfVerdict], rec
             first = half_signed[0]
             raise SignatureIncomplete(first.name, place=_place(first))
         return REFERENCE_ONLY
-    undetermined = any(v.verdict is Verdict.UNDETERMINED for v in verdicts.values())
-    return UNVERIFIED if undetermined else ""
+    open_questions = [v for v in verdicts.values() if v.verdict is Verdict.UNDETERMINED]
+    if any(not {r.code for r in v.reasons} <= HEALS for v in open_questions):
+        return REFERENCE_ONLY
+    return UNVERIFIED if open_questions else ""
 
 
 def _complete(attachment: Attachment, verdict: PdfVerdict | None) -> bool:
     if attachment.position == 0:
         return verdict is not None and verdict.dual_signature is DualSignature.COMPLETE
-    # Annex I-I-II.8.b: each separate file is signed; only PDF can carry the mark.
-    return verdict is None or bool(verdict.findings.signatures) or bool(verdict.findings.error)
+    # Annex I-I-II.8.b: each separate file is signed and shows it; only PDF can carry the mark.
+    if verdict is None or verdict.findings.error:
+        return True
+    return bool(verdict.findings.signatures) and "mark.missing" not in {r.code for r in verdict.reasons}
 
 
 def _row(office: Office, submission: Submission, package: Package, seal_sha256: str, verdicts: dict[int, PdfVerdict], mark: str) -> EnvelopeRow:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from exchange.edxml.write import write_package
 from exchange.envelope import Header, Organ, Outgoing, ResponseFor, StatusMessage
 from exchange.hub import Hub
 from exchange.office import Office
+from exchange.store import agencies
 from exchange.store.custody_log import HighWater
 from exchange.store.engine import Store
 from signing.checkpoint import LogKey
@@ -147,6 +148,10 @@ class House:
             tls = (self.pki.folder / "tls" / f"{code}.pem").read_bytes()
             seal = (self.pki.folder / "agencies" / code / "seal.pem").read_bytes()
             self.hub.add_agency(agency, seal_pem=seal, tls_pem=tls, by="test")
+
+    def register_strict(self, code: str) -> None:
+        """Let an agency refuse what is not signed in full (SIG-01)."""
+        self.hub.store.write(lambda c: agencies.put(c, replace(found, strict=True)) if (found := agencies.get(c, code)) is not None else None)
 
     def package(
         self,
