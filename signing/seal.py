@@ -10,25 +10,23 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 from weakref import WeakKeyDictionary
 
-from asn1crypto import cms
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509.oid import NameOID
 
-from signing.cms import Builder, tlv
-from signing.errors import SealDigestMismatch, SealInvalid, SealUntrusted, SigningError, TimestampInvalid
+from signing.algorithms import bits_of, has_named_curve, key_of
+from signing.chain import decoded
+from signing.cms import Builder
+from signing.errors import CmsBroken, NotDer, SealDigestMismatch, SealInvalid, SealUntrusted, SigningError, TimestampInvalid
 from signing.keys import Scheme, SigningKey
 from signing.report import SealFinding
+from signing.signed_data import SIGNING_CERTIFICATE_V2, SignedData, check, read_signed_data
 from signing.timestamps import verify_token
 from signing.trust import Trust
 
 LARGEST = 256 * 1024
-_HASHES: dict[str, type[hashes.HashAlgorithm]] = {"sha256": hashes.SHA256, "sha384": hashes.SHA384, "sha512": hashes.SHA512}
 _builders: WeakKeyDictionary[SigningKey, Builder] = WeakKeyDictionary()
 
 
@@ -54,6 +52,8 @@ def verify_seal(digest: bytes, seal: bytes, trust: Trust, *, at: datetime) -> Se
     """
     try:
         return _verify(digest, seal, trust, at)
+    except NotDer as error:
+        raise SealInvalid(error.detail) from error
     except SigningError:
         raise
     except Exception as error:  # hostile DER raises almost anything
@@ -63,95 +63,41 @@ def verify_seal(digest: bytes, seal: bytes, trust: Trust, *, at: datetime) -> Se
 def _verify(digest: bytes, seal: bytes, trust: Trust, at: datetime) -> SealFinding:
     if len(seal) > LARGEST:
         raise SealInvalid("too large")
-    content = cms.ContentInfo.load(seal, strict=True)
-    if content["content_type"].native != "signed_data":
-        raise SealInvalid("not signed data")
-    signed = content["content"]
-    if signed["encap_content_info"]["content"].native is not None:
-        raise SealInvalid("content is not detached")
-    if len(signed["signer_infos"]) != 1:
-        raise SealInvalid("exactly one signer wanted")
-    signer = signed["signer_infos"][0]
-    attributes = _attributes(signer)
-    if signer["digest_algorithm"]["algorithm"].native != "sha256":
+    signed = read_signed_data(seal)
+    if signed.digest != "sha256":
         raise SealInvalid("digest algorithm")
-    if attributes["message_digest"].native != digest:
-        raise SealDigestMismatch()
-    certificates = [c.chosen.dump() for c in signed["certificates"]]
-    der = _signing_certificate(attributes, certificates)
-    certificate = x509.load_der_x509_certificate(der)
-    sid = signer["sid"].chosen
-    if sid["serial_number"].native != certificate.serial_number or sid["issuer"].dump() != certificate.issuer.public_bytes():
-        raise SealInvalid("signer identifier names another certificate")
-    algorithm = _check_signature(signer, certificate)
-    time, source = _time(signer, trust, at)
-    return _judge(certificate, [x509.load_der_x509_certificate(c) for c in certificates if c != der], trust, digest, algorithm, time, source)
-
-
-def _attributes(signer: Any) -> dict[str, Any]:
-    signed = signer["signed_attrs"]
-    encoded = [a.dump() for a in signed]
-    if not encoded or encoded != sorted(encoded):
-        raise SealInvalid("signed attributes are not DER")
-    values: dict[str, Any] = {}
-    for attribute in signed:
-        name = attribute["type"].native
-        if name in values or len(attribute["values"]) != 1:
-            raise SealInvalid(f"attribute {name} repeated")
-        values[name] = attribute["values"][0]
-    if "message_digest" not in values or values.get("content_type") is None or values["content_type"].native != "data":
-        raise SealInvalid("content-type or message-digest missing")
-    return values
-
-
-def _signing_certificate(attributes: dict[str, Any], certificates: list[bytes]) -> bytes:
-    if "signing_certificate_v2" not in attributes:
+    if SIGNING_CERTIFICATE_V2 not in signed.attributes:
         raise SealInvalid("signing-certificate-v2 missing")
-    identity = attributes["signing_certificate_v2"]["certs"][0]
-    if identity["hash_algorithm"]["algorithm"].native != "sha256":
-        raise SealInvalid("signing-certificate-v2 digest")
-    wanted = identity["cert_hash"].native
-    for der in certificates:
-        if hashlib.sha256(der).digest() == wanted:
-            return der
-    raise SealInvalid("signing certificate is not in the seal")
-
-
-def _check_signature(signer: Any, certificate: x509.Certificate) -> str:
-    data = tlv(0x31, *[a.dump() for a in signer["signed_attrs"]])
-    signature = signer["signature"].native
-    algorithm = signer["signature_algorithm"]
-    scheme, hash_name = algorithm.signature_algo, algorithm.hash_algo
-    if hash_name not in _HASHES:
-        raise SealInvalid(f"hash {hash_name}")
-    digest = _HASHES[hash_name]()
-    key = certificate.public_key()
     try:
-        if isinstance(key, rsa.RSAPublicKey) and key.key_size >= 2048 and scheme in ("rsassa_pkcs1v15", "rsassa_pss"):
-            pss = padding.PSS(mgf=padding.MGF1(digest), salt_length=digest.digest_size)
-            key.verify(signature, data, padding.PKCS1v15() if scheme == "rsassa_pkcs1v15" else pss, digest)
-            return f"{scheme}-{hash_name}-{key.key_size}"
-        if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.key_size >= 256 and scheme == "ecdsa":
-            key.verify(signature, data, ec.ECDSA(digest))
-            return f"ecdsa-{hash_name}-{key.curve.name}"
-    except InvalidSignature as error:
-        raise SealInvalid("signature value") from error
-    raise SealInvalid(f"algorithm {scheme} is not allowed for this key")
+        der = check(signed, digest)
+    except CmsBroken as error:
+        raise (SealDigestMismatch() if error.place == "digest" else SealInvalid(error.detail)) from error
+    certificate = decoded(der)
+    algorithm = _allowed(signed, certificate)
+    time, source = _time(signed, trust, at)
+    return _judge(certificate, [c for c in signed.certificates if c != der], trust, digest, algorithm, time, source)
 
 
-def _time(signer: Any, trust: Trust, at: datetime) -> tuple[datetime, str]:
-    for attribute in signer["unsigned_attrs"] or ():
-        if attribute["type"].native == "signature_time_stamp_token":
-            digest = hashlib.sha256(signer["signature"].native).digest()
-            try:
-                return verify_token(attribute["values"][0].dump(), digest, trust), "timestamp"
-            except TimestampInvalid as error:
-                raise SealInvalid(f"time-stamp: {error.detail}") from error
+def _allowed(signed: SignedData, certificate: x509.Certificate) -> str:
+    """Name of the algorithm, when it is one that seals may use."""
+    bits = bits_of(certificate)
+    enough = bits >= (2048 if signed.scheme in ("pkcs1v15", "pss") else 256)
+    if signed.scheme not in ("pkcs1v15", "pss", "ecdsa") or not enough or not has_named_curve(certificate):
+        raise SealInvalid(f"algorithm {signed.scheme} with {bits} bits is not allowed")
+    return f"{signed.scheme}-{signed.digest}-{key_of(certificate)}"
+
+
+def _time(signed: SignedData, trust: Trust, at: datetime) -> tuple[datetime, str]:
+    for token in signed.tokens:
+        try:
+            return verify_token(token, lambda name: hashlib.new(name, signed.signature).digest(), trust), "timestamp"
+        except TimestampInvalid as error:
+            raise SealInvalid(f"time-stamp: {error.detail}") from error
     return at, "judged_at"
 
 
 def _judge(
-    certificate: x509.Certificate, extra: list[x509.Certificate], trust: Trust, digest: bytes, algorithm: str, time: datetime, source: str
+    certificate: x509.Certificate, extra: list[bytes], trust: Trust, digest: bytes, algorithm: str, time: datetime, source: str
 ) -> SealFinding:
     usage = _usage(certificate)
     if usage is not None and not (usage.digital_signature or usage.content_commitment):
