@@ -116,6 +116,8 @@ SYNTAX: dict[str, Pair] = {
     "timestamp_typed_sig": ("dấu thời gian ghi sai loại", "time-stamp stored as a signature"),
     "not_strict": ("không đúng cú pháp chặt của ISO 32000", "not strict ISO 32000"),
     "not_der": ("chữ ký không đúng mã hóa DER", "signature not in DER"),
+    "odd_key": ("khóa công khai mã hóa khác thường", "oddly encoded public key"),
+    "unknown_digest": ("thuật toán băm không biết", "unknown digest algorithm"),
     "unsupported_subfilter": ("loại chữ ký không hỗ trợ", "unsupported kind of signature"),
 }
 DUAL: dict[str, Pair] = {

@@ -50,6 +50,7 @@ assert speedups.APPLIED
 MOST_SIGNATURES = 64
 MOST_REVISIONS = 256
 _PYHANKO = PyHankoObjects()
+_FACTS = {"end-of-file": "trailing_bytes", "do not grow": "overlapping_ranges"}
 _LEVELS = {
     ModificationLevel.NONE: "none",
     ModificationLevel.LTA_UPDATES: "lta_updates",
@@ -130,6 +131,7 @@ def read_fully(file: IO[bytes], trust: Trust, at: datetime, *, strict: bool) -> 
     if signs.found and not embedded and not found.odd:
         raise PdfError("; ".join(signs.found))
     found.reasons += [reason("pdf.tampered.bytes", sign) for sign in signs.found]
+    found.syntax += [fact for words, fact in _FACTS.items() if any(words in sign for sign in signs.found)]
     return found
 
 
@@ -174,6 +176,8 @@ def _read_one(file: IO[bytes], reader: Any, embedded: EmbeddedPdfSignature, foun
         check_range(file, reader, embedded, signs)
         return _signature(reader, embedded, found)
     except NotDer as error:
+        if "algorithm" in error.detail:
+            found.syntax.append("unknown_digest")
         found.odd.append(_odd(name, found.revisions, "signature.malformed", error.detail))
     except (MemoryError, RecursionError):
         raise

@@ -22,6 +22,9 @@ from signing.verify_pdf.pdf_file import PdfFile
 from signing.verify_pdf.pdf_objects import TooMany, Unusual
 from signing.verify_pdf.quick_path import read_quickly
 
+# Met in real files, verified as far as that goes, and said.
+_DEGRADING = {"not_der", "timestamp_typed_sig", "unsupported_subfilter", "odd_key", "unknown_digest"}
+
 
 @dataclass(slots=True)
 class _Outcome:
@@ -101,7 +104,9 @@ def _concluded(found: FullReading, trust: Trust, at: datetime, degraded: bool) -
     if not signatures and found.reasons:
         raise PdfError("; ".join(r.place for r in found.reasons))
     reasons = list(found.reasons)
-    degraded = degraded or bool({"not_der"} & set(found.syntax))
+    codes = {r.code for s in signatures for r in s.reasons}
+    found.syntax += ["odd_key"] if "signature.certificate_unreadable" in codes else []
+    degraded = degraded or bool(_DEGRADING & set(found.syntax))
     if degraded:
         reasons.append(reason("pdf.degraded"))
     return _Outcome(signatures, found.revisions, tuple(reasons), tuple(dict.fromkeys(found.syntax)), found.empty_fields, degraded)
