@@ -135,6 +135,19 @@ class ProofInvalid(SigningError):
     en = "The proof from the custody log does not hold."
 
 
+class LogUnavailable(SigningError):
+    code = "custody.log_unavailable"
+    vi = "Không đọc được sổ lưu giữ: nơi cung cấp không trả lời hoặc không có phần được hỏi."
+    en = "The custody log cannot be read: no answer, or the part asked for is not there."
+    retry = True
+
+
+class StatementInvalid(SigningError):
+    code = "custody.statement_invalid"
+    vi = "Bảng kê ngày của sổ lưu giữ không hợp lệ: nội dung, niêm phong hoặc các mục không khớp nhau."
+    en = "The daily statement of the custody log does not hold: its content, seal and entries do not agree."
+
+
 class EvidenceInvalid(SigningError):
     code = "evidence.invalid"
     vi = "Tệp chứng cứ không hợp lệ."
