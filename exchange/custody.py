@@ -18,6 +18,7 @@ from typing import Any
 import rfc8785
 
 from exchange.errors import CustodyError
+from exchange.event_reasons import split_why
 
 ETSI = "http://uri.etsi.org/19522/Event/"
 LOCAL = "urn:vanthu:event:"
@@ -25,25 +26,92 @@ LEAF_LIMIT = 2048
 
 
 class Event(StrEnum):
-    """Events, by the name that goes into the leaf."""
+    """Events, by the name that goes into the leaf (docs/evidence.md says when each is written)."""
 
+    # A–F: ETSI EN 319 522-1, by name; the codes of the standard are not used on the wire.
     ACCEPTED = "SubmissionAcceptance"
     REFUSED_SUBMISSION = "SubmissionRejection"
+    RELAYED = "RelayAcceptance"
+    RELAY_REFUSED = "RelayRejection"
+    RELAY_FAILED = "RelayFailure"
+    ASKED = "NotificationForAcceptance"
+    ASKING_FAILED = "NotificationForAcceptanceFailure"
+    REGISTERED = "ConsignmentAcceptance"
+    RECIPIENT_REFUSED = "ConsignmentRejection"
+    DECISION_EXPIRED = "AcceptanceRejectionExpiry"
     CONSIGNED = "ContentConsignment"
     CONSIGNMENT_FAILED = "ContentConsignmentFailure"
+    NOTIFIED = "ConsignmentNotification"
+    NOTIFYING_FAILED = "ConsignmentNotificationFailure"
+    CONTENT_ACCESSED = "ContentAccessTracking"
     HANDED_OVER = "ContentHandover"
     HANDOVER_FAILED = "ContentHandoverFailure"
-    RECIPIENT_REFUSED = "ConsignmentRejection"
-    REGISTERED = "ConsignmentAcceptance"
+    TO_OTHER_SYSTEM = "RelayToNonERDS"
+    TO_OTHER_SYSTEM_FAILED = "RelayToNonERDSFailure"
+    FROM_OTHER_SYSTEM = "ReceivedFromNonERDS"
+    # Of the exchange: statuses without an ETSI event, warnings, and acts of operators.
     STATUS = "Status"
+    ASSIGNED = "Assigned"
+    IN_PROCESS = "InProcess"
+    FINISHED = "Finished"
+    TAKE_BACK = "TakeBackRequested"
+    TAKE_BACK_AGREED = "TakeBackAgreed"
+    TAKE_BACK_REFUSED = "TakeBackRefused"
+    RELAY_DUE = "RelayDueSoon"
+    CONSIGNMENT_DUE = "ConsignmentDueSoon"
+    HANDOVER_DUE = "HandoverDueSoon"
     OPERATOR = "OperatorAction"
     DIRECTORY = "DirectoryChange"
     RECHECKED = "Recheck"
+    # Of the log itself (L.*).
+    LOG_EPOCH = "LogEpoch"
+    LOG_KEY = "LogKey"
+    LOG_TICK = "LogTick"
+    LOG_TIMESTAMP = "LogTimestamp"
+    LOG_WITNESS = "LogWitness"
+    LOG_STATEMENT = "LogStatement"
+    LOG_PURGE = "LogPurge"
+    LOG_RECOVERY = "LogRecovery"
+
+    @property
+    def local(self) -> bool:
+        """Is it an event of this project, not of the standard?"""
+        return self in _LOCAL
+
+    @property
+    def negative(self) -> bool:
+        """Does it say that something did not come about? Then it must give a reason."""
+        return self in NEGATIVE
 
     @property
     def uri(self) -> str:
-        local = self in (Event.STATUS, Event.OPERATOR, Event.DIRECTORY, Event.RECHECKED)
-        return (LOCAL if local else ETSI) + self.value
+        """The name in its namespace."""
+        return (LOCAL if self.local else ETSI) + self.value
+
+
+_LOCAL = frozenset(list(Event)[list(Event).index(Event.STATUS) :])
+NEGATIVE = frozenset(
+    {
+        Event.REFUSED_SUBMISSION,
+        Event.RELAY_REFUSED,
+        Event.RELAY_FAILED,
+        Event.ASKING_FAILED,
+        Event.RECIPIENT_REFUSED,
+        Event.DECISION_EXPIRED,
+        Event.CONSIGNMENT_FAILED,
+        Event.NOTIFYING_FAILED,
+        Event.HANDOVER_FAILED,
+        Event.TO_OTHER_SYSTEM_FAILED,
+        Event.TAKE_BACK_REFUSED,
+    }
+)
+
+
+def event_of(uri: str) -> Event | None:
+    """The event with this URI, None when it is none of ours."""
+    name = uri.removeprefix(LOCAL).removeprefix(ETSI)
+    found = next((e for e in Event if e.value == name), None)
+    return found if found is not None and found.uri == uri else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +147,10 @@ def leaf_bytes(entry: Entry, *, n: int, previous: str, salt: bytes) -> bytes:
         salt: 16 random bytes, so that public leaf hashes cannot be guessed.
 
     Raises:
-        CustodyError: larger than 2 KiB, or a negative event without its reason.
+        CustodyError: larger than 2 KiB, or a negative event without a reason of the closed list.
     """
-    if entry.event in (Event.REFUSED_SUBMISSION, Event.CONSIGNMENT_FAILED, Event.HANDOVER_FAILED, Event.RECIPIENT_REFUSED) and not entry.why:
-        raise CustodyError("negative event without a reason", place=entry.event.value)
+    if entry.event.negative and split_why(entry.why) is None:
+        raise CustodyError("negative event without a reason of the list", place=entry.event.value)
     value: dict[str, Any] = {
         "v": 1,
         "ev": entry.event.uri,

@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 from exchange.custody import Entry, Event
 from exchange.delivery import Delivery, Retry, State, may_move
 from exchange.errors import DeliveryState, NotFound
+from exchange.event_reasons import ReasonCode, why
 from exchange.office import Office
 from exchange.store import agencies, envelopes, queue
 from exchange.store.envelopes import EnvelopeRow
@@ -91,7 +92,7 @@ def settle(office: Office, carriage: Carriage, *, ok: bool, temporary: bool, det
             return False
         if state is not State.QUEUED:
             event = Event.CONSIGNED if ok else Event.CONSIGNMENT_FAILED
-            office.append(connection, [_entry(row, event, carriage.recipient, now, why="" if ok else (detail or state.value))])
+            office.append(connection, [_entry(row, event, carriage.recipient, now, why="" if ok else _failure(temporary, detail))])
         return True
 
     # Durable after this: outcome and custody entry together. A crash before it
@@ -133,7 +134,7 @@ def expire(office: Office, retry: Retry) -> int:
 
     def job(connection: Connection) -> int:
         late = queue.expire(connection, now - retry.give_up, now=now)
-        entries = [_entry(_envelope(connection, d.envelope), Event.HANDOVER_FAILED, d.recipient, now, why="RetentionPeriodExpired") for d in late]
+        entries = [_entry(_envelope(connection, d.envelope), Event.HANDOVER_FAILED, d.recipient, now, why=why(ReasonCode.RETENTION)) for d in late]
         if entries:
             office.append(connection, entries)
         return len(late)
@@ -157,6 +158,10 @@ def _operate(office: Office, delivery_id: str, to: State, *, by: str, why: str, 
         office.append(connection, [_entry(row, Event.OPERATOR, delivery.recipient, now, why=why, by=f"operator:{by}")])
 
     office.store.write(job)
+
+
+def _failure(temporary: bool, detail: str) -> str:
+    return why(ReasonCode.NO_ANSWER if temporary else ReasonCode.NEXT_SYSTEM, detail)
 
 
 def _offer_again(connection: Connection, delivery: Delivery, now: datetime) -> None:

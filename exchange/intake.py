@@ -36,6 +36,7 @@ from exchange.errors import (
     SignatureRefused,
     UnknownAgency,
 )
+from exchange.event_reasons import refusal_reason, why
 from exchange.office import Office, Subject
 from exchange.store import agencies, custody_log, envelopes, queue
 from exchange.store.envelopes import AttachmentRow, EnvelopeRow, RefusalRow
@@ -287,7 +288,7 @@ def _log_refusal(office: Office, submission: Submission, document_id: str, refus
         document_id=document_id[:200] or "?",
         document_sha256=submission.sha256,
         sender=submission.caller,
-        why=refusal.code,
+        why=why(refusal_reason(refusal.code), refusal.code),
     )
 
     def job(connection: Connection) -> None:

@@ -19,13 +19,13 @@ EXCHANGE = [
     ["web", "node"],
     ["client"],
     ["hub"],
-    ["intake", "dispatch", "mailbox", "audit"],
+    ["intake", "dispatch", "mailbox", "audit", "clocks"],
     ["office"],
     ["courier", "store"],
     ["edxml"],
     ["receipt"],
     ["envelope", "delivery", "lifecycle", "custody"],
-    ["agency"],
+    ["agency", "event_reasons"],
     ["config"],
     ["errors"],
 ]
@@ -57,6 +57,8 @@ SIGNING = [
     ["chain"],
     ["cms", "signed_data", "pkcs11_keys", "key_use"],
     ["der"],
+    ["witness_policy"],
+    ["cosignature"],
     ["keys", "checkpoint", "algorithms"],
     ["merkle"],
     ["policy_rules", "reasons", "wording"],
@@ -64,7 +66,7 @@ SIGNING = [
     ["report"],
     ["errors"],
 ]
-PURE = {"envelope", "delivery", "lifecycle", "custody", "receipt", "agency", "errors"}
+PURE = {"envelope", "delivery", "lifecycle", "custody", "receipt", "agency", "errors", "event_reasons"}
 IMPURE = {"lxml", "pyhanko", "sqlalchemy", "aiohttp", "asyncio"}
 ONLY = {
     "sqlalchemy": (
