@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -31,32 +32,32 @@ class Event(StrEnum):
     # A–F: ETSI EN 319 522-1, by name; the codes of the standard are not used on the wire.
     ACCEPTED = "SubmissionAcceptance"
     REFUSED_SUBMISSION = "SubmissionRejection"
-    RELAYED = "RelayAcceptance"
-    RELAY_REFUSED = "RelayRejection"
+    RELAY_ACCEPTED = "RelayAcceptance"
+    RELAY_REJECTED = "RelayRejection"
     RELAY_FAILED = "RelayFailure"
-    ASKED = "NotificationForAcceptance"
-    ASKING_FAILED = "NotificationForAcceptanceFailure"
+    NOTIFIED_FOR_ACCEPTANCE = "NotificationForAcceptance"
+    NOTIFIED_FOR_ACCEPTANCE_FAILED = "NotificationForAcceptanceFailure"
     REGISTERED = "ConsignmentAcceptance"
     RECIPIENT_REFUSED = "ConsignmentRejection"
-    DECISION_EXPIRED = "AcceptanceRejectionExpiry"
+    ACCEPTANCE_EXPIRED = "AcceptanceRejectionExpiry"
     CONSIGNED = "ContentConsignment"
     CONSIGNMENT_FAILED = "ContentConsignmentFailure"
     NOTIFIED = "ConsignmentNotification"
-    NOTIFYING_FAILED = "ConsignmentNotificationFailure"
+    NOTIFY_FAILED = "ConsignmentNotificationFailure"
     CONTENT_ACCESSED = "ContentAccessTracking"
     HANDED_OVER = "ContentHandover"
     HANDOVER_FAILED = "ContentHandoverFailure"
-    TO_OTHER_SYSTEM = "RelayToNonERDS"
-    TO_OTHER_SYSTEM_FAILED = "RelayToNonERDSFailure"
-    FROM_OTHER_SYSTEM = "ReceivedFromNonERDS"
+    TO_LEGACY = "RelayToNonERDS"
+    TO_LEGACY_FAILED = "RelayToNonERDSFailure"
+    FROM_LEGACY = "ReceivedFromNonERDS"
     # Of the exchange: statuses without an ETSI event, warnings, and acts of operators.
     STATUS = "Status"
     ASSIGNED = "Assigned"
     IN_PROCESS = "InProcess"
     FINISHED = "Finished"
-    TAKE_BACK = "TakeBackRequested"
-    TAKE_BACK_AGREED = "TakeBackAgreed"
-    TAKE_BACK_REFUSED = "TakeBackRefused"
+    RECALL_REQUESTED = "TakeBackRequested"
+    RECALL_AGREED = "TakeBackAgreed"
+    RECALL_REFUSED = "TakeBackRefused"
     RELAY_DUE = "RelayDueSoon"
     CONSIGNMENT_DUE = "ConsignmentDueSoon"
     HANDOVER_DUE = "HandoverDueSoon"
@@ -67,11 +68,11 @@ class Event(StrEnum):
     LOG_EPOCH = "LogEpoch"
     LOG_KEY = "LogKey"
     LOG_TICK = "LogTick"
-    LOG_TIMESTAMP = "LogTimestamp"
+    LOG_STAMP = "LogTimestamp"
     LOG_WITNESS = "LogWitness"
     LOG_STATEMENT = "LogStatement"
     LOG_PURGE = "LogPurge"
-    LOG_RECOVERY = "LogRecovery"
+    LOG_RECOVER = "LogRecovery"
 
     @property
     def local(self) -> bool:
@@ -93,16 +94,16 @@ _LOCAL = frozenset(list(Event)[list(Event).index(Event.STATUS) :])
 NEGATIVE = frozenset(
     {
         Event.REFUSED_SUBMISSION,
-        Event.RELAY_REFUSED,
+        Event.RELAY_REJECTED,
         Event.RELAY_FAILED,
-        Event.ASKING_FAILED,
+        Event.NOTIFIED_FOR_ACCEPTANCE_FAILED,
         Event.RECIPIENT_REFUSED,
-        Event.DECISION_EXPIRED,
+        Event.ACCEPTANCE_EXPIRED,
         Event.CONSIGNMENT_FAILED,
-        Event.NOTIFYING_FAILED,
+        Event.NOTIFY_FAILED,
         Event.HANDOVER_FAILED,
-        Event.TO_OTHER_SYSTEM_FAILED,
-        Event.TAKE_BACK_REFUSED,
+        Event.TO_LEGACY_FAILED,
+        Event.RECALL_REFUSED,
     }
 )
 
@@ -121,7 +122,10 @@ class Entry:
     `envelope` is the hub's id of the package; `document_id` and `document_sha256`
     are the sender's. `object_sha256` is the digest of the signed object that
     proves the event (the agency's sealed bytes where an agency acted).
-    `by` is the agency code, ``hub`` or ``operator:NAME``. `at` is aware.
+    `seal_sha256` is the digest of that agency's detached signature over the
+    object, so that the log fixes both. `by` is the agency code, ``hub`` or
+    ``operator:NAME``. `at` is aware. `data` holds what a control event says of
+    the log itself: names in ASCII, strings or integers below 2^53.
     """
 
     event: Event
@@ -136,6 +140,8 @@ class Entry:
     object_type: str = ""
     status: str = ""
     why: str = ""
+    seal_sha256: str = ""
+    data: tuple[tuple[str, str | int], ...] = ()
 
 
 def leaf_bytes(entry: Entry, *, n: int, previous: str, salt: bytes) -> bytes:
@@ -164,16 +170,31 @@ def leaf_bytes(entry: Entry, *, n: int, previous: str, salt: bytes) -> bytes:
         "doc": {"id": entry.document_id, "sha256": entry.document_sha256} if entry.document_id else None,
         "from": entry.sender,
         "to": entry.recipient,
-        "obj": {"sha256": entry.object_sha256, "type": entry.object_type} if entry.object_sha256 else None,
+        "obj": _object(entry),
         "st": entry.status,
         "why": entry.why[:400],
         "prev": previous,
+        "data": dict(entry.data),
     }
     value |= {key: item for key, item in optional.items() if item}
     data: bytes = rfc8785.dumps(_nfc(value))
     if len(data) > LEAF_LIMIT:
         raise CustodyError(f"leaf of {len(data)} bytes", place=entry.envelope)
     return data
+
+
+def _object(entry: Entry) -> dict[str, str] | None:
+    if not entry.object_sha256:
+        return None
+    value = {"sha256": entry.object_sha256, "type": entry.object_type}
+    return value | {"seal": entry.seal_sha256} if entry.seal_sha256 else value
+
+
+def control(
+    event: Event, at: datetime, *, data: Sequence[tuple[str, str | int]] = (), object_sha256: str = "", object_type: str = "", why: str = "", recipient: str = ""
+) -> Entry:
+    """An event of the log itself (custody.md 10.5, L.*), written by the hub."""
+    return Entry(event, at, "hub", recipient=recipient, object_sha256=object_sha256, object_type=object_type, why=why, data=tuple(data))
 
 
 def leaf_hash(leaf: bytes) -> bytes:
