@@ -129,6 +129,19 @@ class CheckpointInvalid(SigningError):
     en = "The log checkpoint is malformed, or its signature is not valid."
 
 
+class SignerUnknown(CheckpointInvalid):
+    code = "custody.signer_unknown"
+    vi = "Đầu sổ không có chữ ký của sổ nào được tin cậy."
+    en = "The checkpoint carries no signature of a trusted log."
+
+
+class QuorumMissing(CheckpointInvalid):
+    code = "custody.quorum_missing"
+    vi = "Đầu sổ chưa có đủ chữ ký chứng kiến theo chính sách."
+    en = "The checkpoint lacks the cosignatures that the witness policy asks for."
+    retry = True
+
+
 class ProofInvalid(SigningError):
     code = "custody.proof_invalid"
     vi = "Chứng minh trong sổ lưu giữ không đúng."
