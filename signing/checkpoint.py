@@ -72,6 +72,10 @@ class LogKey:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(text)
 
+    def under(self, name: str) -> LogKey:
+        """The same key for the log `name`: each yearly log has its own name, and with it its own key id."""
+        return self if name == self.name else LogKey(name, self._private)
+
     def vkey(self) -> str:
         """Verifier key line: name+keyid+base64(type ‖ public key)."""
         key_id = _key_id(self.name, self._public)
