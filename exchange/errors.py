@@ -269,6 +269,21 @@ class HighWater(CustodyError):
     en = "The database is older than the last signed head: restore a newer copy before going on."
 
 
+class WitnessStopped(CustodyError):
+    code = "witness.stopped"
+    vi = "Nút chứng kiến ngừng ký: đồng hồ lùi, mất cơ sở dữ liệu hoặc cơ sở dữ liệu cũ hơn lần ký cuối."
+    en = "The witness signs nothing: its clock went back, its database is lost, or older than its last cosignature."
+    status = 503
+
+
+class NotPublished(CustodyError):
+    code = "custody.not_published"
+    vi = "Mục này chưa nằm dưới một đầu sổ đã đủ chữ ký chứng kiến; hãy thử lại sau giây lát."
+    en = "No head with enough cosignatures covers this entry yet; try again in a moment."
+    retry = True
+    status = 503
+
+
 class ConfigError(ExchangeError):
     code = "config.invalid"
     vi = "Tệp cấu hình không hợp lệ."
@@ -301,6 +316,12 @@ class ReceiptInvalid(ExchangeError):
     en = "The receipt does not prove acceptance; do not treat the document as sent."
     retry = True
     status = 502
+
+
+class NotWitnessed(ReceiptInvalid):
+    code = "client.not_witnessed"
+    vi = "Biên nhận đúng nhưng đầu sổ chưa đủ chữ ký chứng kiến theo chính sách; chưa được coi là đã gửi."
+    en = "The receipt holds, but too few witnesses cosigned the head that the policy asks for; do not treat the document as sent yet."
 
 
 def every_error() -> Iterator[type[ExchangeError]]:
