@@ -67,11 +67,12 @@ def folder_log(folder: Path) -> Fetch:
         try:
             return file.read_bytes()
         except OSError as error:
-            wider = sorted((int(p.name), p) for p in file.parent.iterdir() if p.name.isdigit()) if file.parent.name.endswith(".p") and file.parent.is_dir() else []
-            for width, other in wider:
-                if width > int(file.name):
-                    return other.read_bytes()
-            raise LogUnavailable(str(error), place=path) from error
+            partial = file.parent.name.endswith(".p") and file.parent.is_dir()
+            wider = sorted(int(p.name) for p in file.parent.iterdir() if p.name.isdigit()) if partial else []
+            found = next((width for width in wider if width > int(file.name)), None)
+            if found is None:
+                raise LogUnavailable(str(error), place=path) from error
+            return (file.parent / str(found)).read_bytes()
 
     return fetch
 
