@@ -191,7 +191,14 @@ def _object(entry: Entry) -> dict[str, str] | None:
 
 
 def control(
-    event: Event, at: datetime, *, data: Sequence[tuple[str, str | int]] = (), object_sha256: str = "", object_type: str = "", why: str = "", recipient: str = ""
+    event: Event,
+    at: datetime,
+    *,
+    data: Sequence[tuple[str, str | int]] = (),
+    object_sha256: str = "",
+    object_type: str = "",
+    why: str = "",
+    recipient: str = "",
 ) -> Entry:
     """An event of the log itself (custody.md 10.5, L.*), written by the hub."""
     return Entry(event, at, "hub", recipient=recipient, object_sha256=object_sha256, object_type=object_type, why=why, data=tuple(data))
