@@ -180,6 +180,14 @@ class Client:
         path = f"/v1/documents/{quote(envelope, safe='')}/evidence?content={int(content)}"
         target.write_bytes((await self._call("GET", path))[2])
 
+    async def statements(self) -> list[dict[str, Any]]:
+        """Our daily statements, newest first, without their entries."""
+        return list((await self._json("/v1/statements"))["items"])
+
+    async def statement(self, day: str) -> bytes:
+        """The statement of a day (YYYY-MM-DD) with its entries; not checked here."""
+        return (await self._call("GET", f"/v1/statements/{quote(day, safe='')}"))[2]
+
     async def agencies(self, query: str = "") -> list[dict[str, Any]]:
         """The directory."""
         return list((await self._json(f"/v1/agencies?q={quote(query, safe='')}"))["items"])

@@ -17,7 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Connection
 
-from exchange import audit, dispatch, intake, mailbox
+from exchange import audit, dispatch, intake, mailbox, statements
 from exchange.agency import Agency, AgencyStatus, Certificate, Purpose, check_code
 from exchange.custody import Entry, Event
 from exchange.delivery import Retry
@@ -33,6 +33,7 @@ from signing.checkpoint import verify_proof
 from signing.errors import SigningError
 
 RECHECK = timedelta(minutes=1)
+STATEMENTS = timedelta(minutes=1)
 
 
 class Hub:
@@ -43,6 +44,7 @@ class Hub:
         self.retry = retry or Retry()
         self.worker = worker
         self._recheck_at = office.clock()
+        self._statements_at = office.clock()
 
     @property
     def store(self) -> Store:
@@ -224,6 +226,9 @@ class Hub:
         if now >= self._recheck_at:
             self._recheck_at = now + RECHECK
             intake.recheck(self.office)
+        if now >= self._statements_at:
+            self._statements_at = now + STATEMENTS
+            statements.close_days(self.office)
         self.office.head()
 
     # -- the log -----------------------------------------------------------

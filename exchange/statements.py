@@ -74,7 +74,7 @@ def _close(office: Office, day: date) -> int:
         begin = {code: first for code, first in begin.items() if code not in made or made[code].day < day.isoformat()}
         last = kept.boundary(connection, max(begin.values(), default=0), end_of(day))
         lines = kept.gather(connection, begin, last)
-        epochs = tuple((e.origin, e.first) for e in custody_log.epochs(connection) if e.first < max(last, 1))
+        epochs = tuple((e.origin or office.origin, e.first) for e in custody_log.epochs(connection) if e.first < max(last, 1))
     if not begin:
         return 0
     note = office.head(covering=last)

@@ -37,6 +37,21 @@ def entries_path(index: int, width: int = TILE) -> str:
     return f"tile/entries/{_number(index)}" + (f".p/{width}" if width < TILE else "")
 
 
+def parse_path(path: str) -> tuple[int | None, int, int]:
+    """(level, index, width) of a path of `tile_path`, with level None for one of `entries_path`.
+
+    Raises:
+        LogUnavailable: not such a path.
+    """
+    _, _, rest = path.partition("tile/")
+    level, _, name = rest.partition("/")
+    name, _, width = name.partition(".p/")
+    digits = name.replace("/", "").replace("x", "")
+    if not (digits.isascii() and digits.isdigit()) or not (level == "entries" or level.isdigit()) or not (width or "1").isdigit():
+        raise LogUnavailable("no such file in a log", place=path[:80])
+    return None if level == "entries" else int(level), int(digits), int(width or TILE)
+
+
 def split_bundle(data: bytes) -> list[bytes]:
     """The entries of a bundle: each with its length before it, 16 bits, most significant byte first.
 

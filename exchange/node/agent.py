@@ -21,12 +21,15 @@ from aiohttp import web
 
 from exchange.client import Client, Refused
 from exchange.config import NodeSettings, password
-from exchange.courier import server_tls
+from exchange.courier import client_tls, server_tls
 from exchange.delivery import Retry
 from exchange.errors import EnvelopeError, ExchangeError
+from exchange.mirror import http_log
+from exchange.node.daily import Daily
 from exchange.node.desk import Desk
 from exchange.node.local_api import local_app
 from exchange.node.push_api import push_app
+from exchange.node.reconcile import Shelf
 from exchange.store import journal
 from exchange.store.engine import Store
 from signing.keys import open_key
@@ -98,13 +101,16 @@ async def _run(desk: Desk, settings: NodeSettings) -> None:
         loop.add_signal_handler(name, stop.set)
     threads = ThreadPoolExecutor(8, thread_name_prefix="desk")
     loop.set_default_executor(threads)
-    runners = [await _local(desk, settings)]
+    shelf = Shelf(settings.data / "reconciliation")
+    runners = [await _local(desk, settings, shelf)]
     if settings.mode == "push":
         runners.append(await _push(desk, settings))
     retry = Retry(first=timedelta(seconds=settings.retry_first_seconds), longest=timedelta(seconds=settings.retry_longest_seconds))
     async with make_client(settings) as client:
         agent = Agent(desk, client, retry, settings)
-        tasks = [asyncio.create_task(agent.forever(step)) for step in (agent.submit, agent.collect, agent.acknowledge, agent.report)]
+        fetch = http_log(settings.hub_url, client_tls(settings.tls_certificate, settings.tls_ca))
+        daily = Daily(desk, client, shelf, vkeys=vkeys(settings.trust), fetch=fetch, clock=now)
+        tasks = [asyncio.create_task(agent.forever(step)) for step in (agent.submit, agent.collect, agent.acknowledge, agent.report, daily.reconcile)]
         await stop.wait()
         for task in tasks:
             task.cancel()
@@ -113,8 +119,8 @@ async def _run(desk: Desk, settings: NodeSettings) -> None:
         await runner.cleanup()
 
 
-async def _local(desk: Desk, settings: NodeSettings) -> web.AppRunner:
-    runner = web.AppRunner(local_app(desk, token(settings)), access_log=None, shutdown_timeout=5)
+async def _local(desk: Desk, settings: NodeSettings, shelf: Shelf) -> web.AppRunner:
+    runner = web.AppRunner(local_app(desk, token(settings), shelf), access_log=None, shutdown_timeout=5)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", settings.local_port).start()
     return runner

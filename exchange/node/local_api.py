@@ -14,13 +14,15 @@ from aiohttp import web
 from exchange.errors import BadRequest, NotAuthenticated
 from exchange.node.answers import as_problems
 from exchange.node.desk import Desk
+from exchange.node.reconcile import Shelf
 from exchange.store import journal
 
 DESK = web.AppKey("desk", Desk)
+SHELF = web.AppKey("shelf", Shelf)
 CHUNK = 256 * 1024
 
 
-def local_app(desk: Desk, token: str) -> web.Application:
+def local_app(desk: Desk, token: str, shelf: Shelf) -> web.Application:
     """The application for local callers."""
 
     @web.middleware
@@ -31,7 +33,7 @@ def local_app(desk: Desk, token: str) -> web.Application:
         return await handler(request)
 
     app = web.Application(middlewares=[as_problems, by_token], client_max_size=1 << 20)
-    app[DESK] = desk
+    app[DESK], app[SHELF] = desk, shelf
     app.add_routes(
         [
             web.get("/health", health),
@@ -41,6 +43,7 @@ def local_app(desk: Desk, token: str) -> web.Application:
             web.get("/inbox/{delivery}/package", package),
             web.post("/inbox/{delivery}/status", report),
             web.get("/statuses", statuses),
+            web.get("/reconciliation", reconciliation),
         ]
     )
     return app
@@ -78,6 +81,12 @@ async def inbox(request: web.Request) -> web.Response:
 async def statuses(request: web.Request) -> web.Response:
     """GET /statuses: what recipients said about our documents."""
     return await _list(request, lambda c: journal.all_incoming_statuses(c, 2000))
+
+
+async def reconciliation(request: web.Request) -> web.Response:
+    """GET /reconciliation: what each day's statement of the hub and our journal have in common, newest first."""
+    shelf = request.app[SHELF]
+    return web.json_response({"items": await asyncio.to_thread(lambda: list(shelf.results()))})
 
 
 async def package(request: web.Request) -> web.StreamResponse:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -117,3 +117,21 @@ def leaves(connection: Connection, indices: Sequence[int]) -> list[bytes]:
         rows = connection.execute(select(e.c.seq, e.c.leaf).where(e.c.seq.in_(indices[start : start + 500])))
         found |= {row.seq: row.leaf for row in rows}
     return [found[index] for index in indices if index in found]
+
+
+def every(connection: Connection) -> Iterator[tuple[Made, bytes]]:
+    """Every statement with its sealed bytes, agency by agency, oldest first; streamed."""
+    rows = connection.execution_options(yield_per=50).execute(select(*_BRIEF, s.c.data).order_by(s.c.agency, s.c.day))
+    for row in rows:
+        values = dict(row._mapping)
+        data = values.pop("data")
+        yield Made(**values), data
+
+
+def hashes(connection: Connection, numbers: Sequence[int]) -> list[bytes]:
+    """Stored leaf hashes at `numbers`, in that order; those that are gone are left out."""
+    found: dict[int, bytes] = {}
+    for start in range(0, len(numbers), 500):
+        rows = connection.execute(select(e.c.seq, e.c.leaf_hash).where(e.c.seq.in_(numbers[start : start + 500])))
+        found |= {row.seq: row.leaf_hash for row in rows}
+    return [found[number] for number in numbers if number in found]
