@@ -93,6 +93,10 @@ class CosignerKey:
         except (OSError, ValueError, KeyError) as error:
             raise KeyUnusable(str(error), place=str(path)) from error
 
+    def under(self, name: str) -> CosignerKey:
+        """The same key under another name: a log's second key goes on in the next year's log."""
+        return self if name == self.name else CosignerKey(name, self._private)
+
     def line(self) -> str:
         """The private key as a line of a key file."""
         return f"{self.name} {self.kind.name} {base64.b64encode(self._private.private_bytes_raw()).decode()}\n"

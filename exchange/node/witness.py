@@ -22,7 +22,7 @@ from exchange.store import witness_log
 from exchange.store.engine import Store
 from exchange.store.witness_log import Mark, RefusedHead, Seen, WitnessMark
 from signing.checkpoint import Checkpoint, decode_base64, parse_note, split_note, verify_note
-from signing.cosignature import CosignerKey, Kind, add_lines
+from signing.cosignature import CosignerKey, add_lines
 from signing.errors import CheckpointInvalid, ProofInvalid
 from signing.merkle import EMPTY_ROOT, HASH, verify_consistency
 
@@ -30,7 +30,6 @@ LARGEST = 256 * 1024
 MOST_HASHES = 63
 TEXT = "text/plain"
 SIZE = "text/x.tlog.size"
-_ML_DSA_BLOB = 4 + 8 + 2420
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +60,8 @@ class Witness:
     """One agency's witness over the node's database. Thread-safe; all calls are synchronous.
 
     Args:
-        keys: the witness's keys; the Ed25519 one signs every head, the ML-DSA-44 one those
-            that the log signed with its own ML-DSA-44 key (sealed heads).
+        keys: the witness's keys, Ed25519 and ML-DSA-44; each signs every head, the log takes
+            the lines that it has use for.
         vkeys: verifier keys (type 0x01) of the logs it watches; their names are the origins.
         clock: aware; going back stops the witness until it has caught up.
     """
@@ -212,7 +211,7 @@ class Witness:
             raise WitnessStopped(f"the clock went back: {int(now.timestamp())} after {latest}", place="clock")
         row = witness_log.seen(connection, head.origin)
         self._compare(asked, row or Seen(head.origin, 0, EMPTY_ROOT, "", 0))
-        lines = [key.cosign(head, at=now) for key in self._keys if key.kind is Kind.ED25519 or _is_sealed(head)]
+        lines = [key.cosign(head, at=now) for key in self._keys]
         kept = add_lines(_own_lines(head), lines)
         witness_log.remember(connection, Seen(head.origin, head.size, head.root, kept, int(now.timestamp())))
         return lines, Mark(head.size, head.root, int(now.timestamp()))
@@ -265,11 +264,6 @@ def _own_lines(head: Checkpoint) -> str:
     body, lines = split_note(head.note)
     kept = [line for line, (name, _) in zip(head.note[len(body) + 1 :].splitlines(keepends=True), lines, strict=True) if name == head.origin]
     return body + "\n" + "".join(kept)
-
-
-def _is_sealed(head: Checkpoint) -> bool:
-    """Did the log add its ML-DSA-44 line? Then it asks for ours."""
-    return any(name == head.origin and len(blob) == _ML_DSA_BLOB for name, blob in split_note(head.note)[1])
 
 
 WITNESS = web.AppKey("witness", Witness)
