@@ -227,6 +227,39 @@ def epoch_number(office: Office, connection: Connection, origin: str) -> int:
     return found[-1]
 
 
+def epoch_called(office: Office, name: str) -> int:
+    """Number of the epoch whose origin ends in ``/name``.
+
+    Raises:
+        NotFound: no such log.
+    """
+    with office.store.read() as connection:
+        found = [e.number for e in custody_log.epochs(connection) if (e.origin or office.origin).rpartition("/")[2] == name]
+    if not found:
+        raise NotFound(name[:60], place="epoch")
+    return found[-1]
+
+
+def tile(office: Office, level: int, index: int, width: int, epoch: int | None = None) -> bytes:
+    """Hashes of a tile (tlog-tiles), 32 bytes each.
+
+    Raises:
+        CustodyError: the log has no such tile.
+    """
+    with office.store.read() as connection:
+        return custody_log.tile(connection, level, index, width, epoch)
+
+
+def entry_bundle(office: Office, index: int, width: int, epoch: int | None = None) -> bytes:
+    """Entries below a tile of level 0 (tlog-tiles), each after its length in two bytes.
+
+    Raises:
+        CustodyError: the log has no such entries.
+    """
+    with office.store.read() as connection:
+        return custody_log.entry_bundle(connection, index, width, epoch)
+
+
 def checkpoint(office: Office, epoch: int | None = None) -> str:
     """The newest published head, else the newest signed one."""
     with office.store.read() as connection:

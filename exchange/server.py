@@ -20,21 +20,26 @@ import uvloop
 from aiohttp import web
 
 from exchange.config import HubSettings, password
+from exchange.cosigning import Cosigning
 from exchange.courier import Courier, HttpsPush, Parcel, client_tls, server_tls
 from exchange.delivery import Retry
 from exchange.dispatch import Carriage
 from exchange.errors import CustodyError
 from exchange.hub import Hub
 from exchange.office import Office
+from exchange.publishing import Publisher
+from exchange.sealing import Sealer
 from exchange.store import agencies
 from exchange.store.custody_log import HighWater
 from exchange.store.engine import Store
 from exchange.web.app import make_app
 from signing.checkpoint import LogKey
+from signing.cosignature import CosignerKey
 from signing.keys import open_key
 from signing.sandbox import Sandbox
 from signing.timestamps import http_timestamper
 from signing.trust import Trust
+from signing.witness_policy import WitnessPolicy, load_policy
 
 log = structlog.get_logger()
 MAX_FIELD = 32 * 1024  # a seal with its chain is 3 to 5 KB of base64
@@ -146,7 +151,8 @@ async def _serve(hub: Hub, settings: HubSettings) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
     threads = ThreadPoolExecutor(settings.request_threads, thread_name_prefix="request")
-    app = make_app(hub, threads, max_package_bytes=settings.max_package_bytes)
+    policy = load_policy(settings.witness_policy) if settings.witness_policy is not None else None
+    app = make_app(hub, threads, max_package_bytes=settings.max_package_bytes, policy=policy, auditors=settings.auditors)
     runner = web.AppRunner(app, access_log=None, max_field_size=MAX_FIELD, shutdown_timeout=20)
     await runner.setup()
     tls = server_tls(settings.tls_certificate, settings.tls_ca)
@@ -154,7 +160,13 @@ async def _serve(hub: Hub, settings: HubSettings) -> None:
     log.info("serving", action="serving", host=settings.host, port=settings.port)
     async with aiohttp.ClientSession() as session:
         push = HttpsPush(session, client_tls(settings.tls_certificate, settings.tls_ca))
-        loops = [asyncio.create_task(_dispatch(hub, push, settings.push_workers)), asyncio.create_task(_clock(hub))]
+        cosigning = make_cosigning(hub, settings, policy, session)
+        loops = [
+            asyncio.create_task(_dispatch(hub, push, settings.push_workers)),
+            asyncio.create_task(_clock(hub)),
+            asyncio.create_task(cosigning.publishing(settings.publish_seconds)),
+            asyncio.create_task(cosigning.sealing()),
+        ]
         await stop.wait()
         log.info("stopping", action="stopping")
         for task in loops:
@@ -162,6 +174,18 @@ async def _serve(hub: Hub, settings: HubSettings) -> None:
         await asyncio.gather(*loops, return_exceptions=True)
         await runner.cleanup()
     threads.shutdown(wait=True)
+
+
+def make_cosigning(hub: Hub, settings: HubSettings, policy: WitnessPolicy | None, session: aiohttp.ClientSession) -> Cosigning:
+    """The loops that publish and seal heads.
+
+    Raises:
+        KeyUnusable: the log's second key.
+    """
+    second = CosignerKey.load_all(settings.log_key_second)[0] if settings.log_key_second is not None else None
+    publisher = Publisher(hub.office, policy)
+    tls = client_tls(settings.tls_certificate, settings.tls_ca)
+    return Cosigning(publisher, Sealer(publisher, second, worker=hub.worker), session, tls, timeout_seconds=settings.witness_timeout_seconds)
 
 
 async def _dispatch(hub: Hub, courier: Courier, workers: int) -> None:
