@@ -30,11 +30,13 @@ from exchange.node.desk import Desk
 from exchange.node.local_api import local_app
 from exchange.node.push_api import push_app
 from exchange.node.reconcile import Shelf
-from exchange.store import journal
+from exchange.node.witness import Witness, open_witness, witness_app
+from exchange.store import journal, witness_log
 from exchange.store.engine import Store
 from signing.keys import open_key
 from signing.sandbox import Sandbox
 from signing.trust import Trust
+from signing.witness_policy import load_policy
 
 log = structlog.get_logger()
 MAX_FIELD = 32 * 1024
@@ -71,6 +73,8 @@ def make_client(settings: NodeSettings) -> Client:
         key=open_key(settings.seal_key, password=password(settings.seal_password_file)),
         trust=Trust.load(settings.trust),
         vkeys=vkeys(settings.trust),
+        policy=load_policy(settings.witness_policy) if settings.witness_policy is not None else None,
+        witness_wait_seconds=settings.witness_wait_seconds,
     )
 
 
@@ -105,6 +109,8 @@ async def _run(desk: Desk, settings: NodeSettings) -> None:
     runners = [await _local(desk, settings, shelf)]
     if settings.mode == "push":
         runners.append(await _push(desk, settings))
+    if settings.witness_key is not None and settings.witness_port:
+        runners.append(await _witness(open_witness(settings, desk.store, vkeys(settings.trust), now), settings))
     retry = Retry(first=timedelta(seconds=settings.retry_first_seconds), longest=timedelta(seconds=settings.retry_longest_seconds))
     async with make_client(settings) as client:
         agent = Agent(desk, client, retry, settings)
@@ -131,6 +137,14 @@ async def _push(desk: Desk, settings: NodeSettings) -> web.AppRunner:
     await runner.setup()
     tls = server_tls(settings.tls_certificate, settings.tls_ca)
     await web.TCPSite(runner, settings.host, settings.push_port, ssl_context=tls).start()
+    return runner
+
+
+async def _witness(witness: Witness, settings: NodeSettings) -> web.AppRunner:
+    runner = web.AppRunner(witness_app(witness), access_log=None, shutdown_timeout=5)
+    await runner.setup()
+    tls = server_tls(settings.tls_certificate, settings.tls_ca)
+    await web.TCPSite(runner, settings.host, settings.witness_port, ssl_context=tls).start()
     return runner
 
 
@@ -165,6 +179,7 @@ class Agent:
             try:
                 proven = await self.client.submit(blobs.path(row.package_sha256), now=now(), seal=seal)
                 values: dict[str, Any] = {"state": "sent", "receipt": proven.data, "envelope": proven.finding.envelope, "last_error": ""}
+                await self._keep_proof(proven.finding.envelope, proven.witnessed_proof)
             except ExchangeError as error:
                 values = self._failed(row.attempts, error)
             job = lambda c, row=row, values=values: journal.settle_outbound(c, row, attempts=row.attempts + 1, **values)  # noqa: E731
@@ -231,11 +246,16 @@ class Agent:
                 else:
                     proven = await self.client.send_status(data, now=now(), seal=seal)
                 values: dict[str, Any] = {"state": "sent", "receipt": proven.data, "last_error": ""}
+                await self._keep_proof(row.id, proven.witnessed_proof)
             except ExchangeError as error:
                 values = self._failed(row.attempts, error)
             job = lambda c, row=row, values=values: journal.settle_status(c, row.id, attempts=row.attempts + 1, **values)  # noqa: E731
             await asyncio.to_thread(store.write, job)
         return bool(due)
+
+    async def _keep_proof(self, subject: str, proof: str) -> None:
+        if proof:
+            await asyncio.to_thread(self.desk.store.write, lambda c: witness_log.keep_proof(c, subject, proof, now()))
 
     def _failed(self, attempts: int, error: ExchangeError) -> dict[str, Any]:
         code = error.hub_code if isinstance(error, Refused) else error.code

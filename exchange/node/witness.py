@@ -17,7 +17,8 @@ from typing import Any
 from aiohttp import web
 from sqlalchemy import Connection
 
-from exchange.errors import WitnessStopped
+from exchange.config import NodeSettings
+from exchange.errors import ConfigError, WitnessStopped
 from exchange.store import witness_log
 from exchange.store.engine import Store
 from exchange.store.witness_log import Mark, RefusedHead, Seen, WitnessMark
@@ -266,6 +267,17 @@ def _own_lines(head: Checkpoint) -> str:
     return body + "\n" + "".join(kept)
 
 
+def open_witness(settings: NodeSettings, store: Store, vkeys: Sequence[str], clock: Callable[[], datetime]) -> Witness:
+    """The witness of a node over its journal's database, by its settings.
+
+    Raises:
+        ConfigError, KeyUnusable: no key is configured, or it cannot be opened.
+    """
+    if settings.witness_key is None:
+        raise ConfigError("missing key 'witness_key'", place="[node]")
+    return Witness(store, CosignerKey.load_all(settings.witness_key), vkeys, WitnessMark(settings.witness_mark_file), clock)
+
+
 WITNESS = web.AppKey("witness", Witness)
 
 
@@ -294,4 +306,4 @@ async def checkpoint(request: web.Request) -> web.Response:
     return web.Response(body=note.encode(), headers={"Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-cache"})
 
 
-__all__ = ["Reply", "Witness", "witness_app"]
+__all__ = ["Reply", "Witness", "open_witness", "witness_app"]
