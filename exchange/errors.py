@@ -265,8 +265,8 @@ class CustodyError(ExchangeError):
 
 class HighWater(CustodyError):
     code = "custody.high_water"
-    vi = "Cơ sở dữ liệu cũ hơn đầu sổ đã ký: hãy phục hồi bản sao lưu mới hơn trước khi chạy tiếp."
-    en = "The database is older than the last signed head: restore a newer copy before going on."
+    vi = "Cơ sở dữ liệu không nối tiếp đầu sổ đã ký lần cuối, nên không đầu sổ nào được ký nữa. Cách phục hồi: `vanthu custody recover`."
+    en = "The database does not go on from the last signed head, so no head is signed any more. How to recover: `vanthu custody recover`."
 
 
 class WitnessStopped(CustodyError):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, insert, or_, select, tuple_
+from sqlalchemy import Connection, Select, delete, insert, or_, select, text
 
 from exchange.custody import Entry, Event, leaf_bytes, leaf_hash
 from exchange.errors import CustodyError
@@ -49,6 +49,11 @@ COLUMNS = ("seq", "leaf", "leaf_hash", "envelope", "recipient", "n", "event", "s
 _PG_TYPES = ("int8", "bytea", "bytea", "text", "text", "int4", "text", "text", "timestamptz")
 
 _Chain = tuple[str, str]
+_NEWEST_SQLITE = "SELECT a, b, e.n, e.leaf_hash FROM w CROSS JOIN custody_entry AS e WHERE e.envelope = a AND e.recipient = b AND e.envelope <> ''"
+_NEWEST_POSTGRESQL = text(
+    "SELECT w.a, w.b, l.n, l.leaf_hash FROM unnest(CAST(:names AS text[]), CAST(:others AS text[])) AS w (a, b) JOIN LATERAL ("
+    "SELECT n, leaf_hash FROM custody_entry WHERE envelope = w.a AND recipient = w.b AND envelope <> '' ORDER BY n DESC LIMIT 1) AS l ON true"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,14 +125,17 @@ def _chains(connection: Connection, keys: set[_Chain]) -> dict[_Chain, tuple[int
     ordered = sorted(keys)
     for start in range(0, len(ordered), CHAINS):
         part = ordered[start : start + CHAINS]
-        statement = select(e.c.envelope, e.c.recipient, e.c.n, e.c.leaf_hash).where(e.c.envelope != "")
-        if len(part) == 1:
-            newest = e.c.n.desc()
-            statement = statement.where(e.c.envelope == part[0][0], e.c.recipient == part[0][1]).order_by(newest).limit(1)
+        rows: Any
+        if connection.dialect.name == "postgresql":
+            names, others = zip(*part, strict=True)
+            rows = connection.execute(_NEWEST_POSTGRESQL, {"names": list(names), "others": list(others)})
         else:
-            statement = statement.where(tuple_(e.c.envelope, e.c.recipient).in_(part)).order_by(e.c.n)
-        for envelope, recipient, n, digest in connection.execute(statement):
-            found[envelope, recipient] = (n + 1, digest.hex())
+            # A row value IN (…) would read the whole index; a join looks each key up.
+            places = ", ".join(["(?, ?)"] * len(part))
+            rows = connection.exec_driver_sql(f"WITH w (a, b) AS (VALUES {places}) {_NEWEST_SQLITE}", tuple(word for key in part for word in key))
+        for envelope, recipient, n, digest in rows:
+            if n >= found.get((envelope, recipient), (0, ""))[0]:
+                found[envelope, recipient] = (n + 1, digest.hex())
     return found
 
 

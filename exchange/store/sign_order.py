@@ -56,7 +56,7 @@ def next_head(store: Store, high_water: HighWater, *, origin: str) -> NextHead:
     for _ in range(ATTEMPTS):
         last = high_water.mark()
         with store.read() as connection:
-            found = _recompute(connection, last, origin, str(high_water.path))
+            found = recompute(connection, last, origin, str(high_water.path))
         store.step("sign.recomputed")
         # Durable from here: what may be signed. A crash costs only the signature,
         # and the next start signs exactly this head or one that goes on from it.
@@ -146,7 +146,12 @@ def begin_epoch(connection: Connection, *, origin: str, vkey: str, now: datetime
     return epoch
 
 
-def _recompute(connection: Connection, last: Mark | None, origin: str, place: str) -> NextHead:
+def recompute(connection: Connection, last: Mark | None, origin: str, place: str) -> NextHead:
+    """The newest head that goes on from `last`, recomputed from it and from the leaves since.
+
+    Raises:
+        HighWater, CustodyError: see `next_head`.
+    """
     known = custody_tree.epochs(connection)
     named = [epoch.origin or origin for epoch in known]
     if last is None:
