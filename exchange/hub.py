@@ -23,6 +23,7 @@ from exchange.custody import Entry, Event
 from exchange.delivery import Retry
 from exchange.dispatch import Carriage
 from exchange.errors import AgencyExists, ConfigError, ExchangeError, NotAuthenticated, UnknownAgency
+from exchange.evidence_file import event_receipt, write_evidence_file
 from exchange.intake import Submission
 from exchange.mailbox import PackageFile, StatusFile
 from exchange.office import Office
@@ -39,10 +40,11 @@ STATEMENTS = timedelta(minutes=1)
 class Hub:
     """Use cases of one hub process. Construct with an `Office`; see `server` for the wiring."""
 
-    def __init__(self, office: Office, *, retry: Retry | None = None, worker: str = "hub") -> None:
-        self.office = office
+    def __init__(self, office: Office, *, retry: Retry | None = None, worker: str = "hub", ca_policies: Path | None = None) -> None:
+        self.office, self.ca_policies = office, ca_policies
         self.retry = retry or Retry()
         self.worker = worker
+        self.policy = policy  # whose cosignatures make a head published; None asks nobody
         self._recheck_at = office.clock()
         self._statements_at = office.clock()
 
@@ -96,10 +98,9 @@ class Hub:
         """A sealed status message."""
         return mailbox.status_of(self.office, caller, status_id)
 
-    def receipt(self, caller: str | None, envelope: str) -> bytes:
-        """The receipt of acceptance, byte-identical each time."""
-        row = audit.visible(self.office, caller, envelope)
-        return intake.receipt_of(self.office, row)
+    def receipt(self, caller: str | None, envelope: str, index: int | None = None) -> bytes:
+        """Sealed evidence of an event, of the acceptance by default; byte-identical each time."""
+        return event_receipt(self.office, caller, envelope, index)
 
     def proof(self, caller: str | None, envelope: str, index: int | None = None) -> str:
         """Offline inclusion proof of an event."""
@@ -111,7 +112,7 @@ class Hub:
 
     def evidence(self, caller: str | None, envelope: str, target: Path, *, content: bool = True) -> None:
         """Write the evidence file."""
-        audit.evidence(self.office, caller, envelope, target, content=content)
+        write_evidence_file(self.office, caller, envelope, target, content=content, policies=self.ca_policies)
 
     def find(self, caller: str | None, *, document_id: str) -> list[dict[str, Any]]:
         """Envelopes by the sender's document id."""

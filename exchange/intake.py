@@ -86,13 +86,6 @@ def submit(office: Office, submission: Submission) -> tuple[bytes, bool]:
         shutil.rmtree(workdir, ignore_errors=True)
 
 
-def receipt_of(office: Office, row: EnvelopeRow) -> bytes:
-    """The receipt of an accepted envelope, issued now if a crash prevented it."""
-    with office.store.read() as connection:
-        index = _accepted_index(connection, row.id)
-    return office.receipt(_subject(row, index))
-
-
 def _accept(office: Office, submission: Submission, row: EnvelopeRow, attachments: list[AttachmentRow], recipients: list[Agency]) -> tuple[bytes, bool]:
     blobs = office.store.blobs
     # 5. Durable: the bytes. A crash here costs an orphan blob, swept later.

@@ -235,6 +235,7 @@ def _entry(row: EnvelopeRow, status: StatusRow) -> Entry:
         recipient=status.to_agency if Status(status.code) in BY_SENDER else status.agency,
         object_sha256=status.sha256,
         object_type="edxml-status+seal",
+        seal_sha256=status.seal_sha256,
         status=status.code,
         why=_why(Status(status.code), status.description),
     )

@@ -24,6 +24,8 @@ MANIFEST = "META-INF/ASiCManifest001.xml"
 SIGNATURE = "META-INF/signature001.p7s"
 _MOST = 10_000
 _LARGEST_PART = 16 * 1024 * 1024
+# What reading a member of a hostile ZIP raises.
+_DAMAGED = (KeyError, zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError, EOFError)
 
 
 def write_container(target: Path, files: Sequence[tuple[str, bytes | Path]], *, at: datetime) -> None:
@@ -48,11 +50,12 @@ def _info(name: str, stamp: tuple[int, int, int, int, int, int]) -> zipfile.ZipI
 
 
 class Container:
-    """An opened evidence file. `names` are its members."""
+    """An opened evidence file. `names` are its members, `order` the same as they follow each other."""
 
     def __init__(self, archive: zipfile.ZipFile, path: Path) -> None:
         self._archive = archive
-        self.names = frozenset(i.filename for i in archive.infolist())
+        self.order = tuple(i.filename for i in archive.infolist())
+        self.names = frozenset(self.order)
         self._digests: dict[str, bytes] = {}
         _check_shape(archive, path)
 
@@ -94,21 +97,30 @@ class Container:
             return self._archive.read(name)
         except KeyError as error:
             raise EvidenceInvalid("missing", place=name) from error
-        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError) as error:
+        except _DAMAGED as error:
             raise EvidenceInvalid(f"damaged: {error}"[:200], place=name) from error
 
     def digest(self, name: str) -> bytes:
         """SHA-256 of a member, read in chunks."""
         if name not in self._digests:
             digest = hashlib.sha256()
-            try:
-                with self._archive.open(name) as file:
-                    while chunk := file.read(1 << 20):
-                        digest.update(chunk)
-            except (KeyError, zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError) as error:
-                raise EvidenceInvalid(f"damaged: {error}"[:200], place=name) from error
+            for chunk in self.chunks(name):
+                digest.update(chunk)
             self._digests[name] = digest.digest()
         return self._digests[name]
+
+    def chunks(self, name: str) -> Iterator[bytes]:
+        """A member by pieces of at most 1 MiB.
+
+        Raises:
+            EvidenceInvalid: absent or damaged.
+        """
+        try:
+            with self._archive.open(name) as file:
+                while chunk := file.read(1 << 20):
+                    yield chunk
+        except _DAMAGED as error:
+            raise EvidenceInvalid(f"damaged: {error}"[:200], place=name) from error
 
     def under(self, prefix: str, suffix: str = "") -> list[str]:
         """Members below a folder with an ending, sorted."""
@@ -119,8 +131,9 @@ class Container:
         """The member as a temporary file."""
         with tempfile.TemporaryDirectory() as folder:
             target = Path(folder) / "file.pdf"
-            with self._archive.open(name) as source, target.open("wb") as out:
-                shutil.copyfileobj(source, out, 1 << 20)
+            with target.open("wb") as out:
+                for chunk in self.chunks(name):
+                    out.write(chunk)
             yield target
 
 

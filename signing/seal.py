@@ -41,11 +41,13 @@ def sign_seal(digest: bytes, key: SigningKey, *, timestamp: Callable[[bytes], by
     return builder.detached(digest, timestamp=timestamp)
 
 
-def verify_seal(digest: bytes, seal: bytes, trust: Trust, *, at: datetime) -> SealFinding:
+def verify_seal(digest: bytes, seal: bytes, trust: Trust, *, at: datetime, seen_at: datetime | None = None) -> SealFinding:
     """Gate: `seal` is a valid seal over the content with SHA-256 `digest`.
 
     Args:
         at: moment of judgement; a valid time-stamp inside the seal takes its place.
+        seen_at: a later moment at which the seal is proven to have been there already (an
+            archive time-stamp); its time-stamp then outlives a compromise after that.
 
     Raises:
         SealDigestMismatch: over other bytes.
@@ -53,14 +55,14 @@ def verify_seal(digest: bytes, seal: bytes, trust: Trust, *, at: datetime) -> Se
         SealInvalid: anything else.
     """
     try:
-        return _verify(digest, seal, trust, at)
+        return _verify(digest, seal, trust, at, seen_at)
     except SigningError:
         raise
     except Exception as error:  # hostile DER raises almost anything
         raise SealInvalid(f"{type(error).__name__}: {error}"[:200]) from error
 
 
-def _verify(digest: bytes, seal: bytes, trust: Trust, at: datetime) -> SealFinding:
+def _verify(digest: bytes, seal: bytes, trust: Trust, at: datetime, seen_at: datetime | None) -> SealFinding:
     if len(seal) > LARGEST:
         raise SealInvalid("too large")
     content = cms.ContentInfo.load(seal, strict=True)
@@ -84,7 +86,7 @@ def _verify(digest: bytes, seal: bytes, trust: Trust, at: datetime) -> SealFindi
     if sid["serial_number"].native != certificate.serial_number or sid["issuer"].dump() != certificate.issuer.public_bytes():
         raise SealInvalid("signer identifier names another certificate")
     algorithm = _check_signature(signer, certificate)
-    time, source = _time(signer, trust, at)
+    time, source = _time(signer, trust, at, seen_at)
     return _judge(certificate, [x509.load_der_x509_certificate(c) for c in certificates if c != der], trust, digest, algorithm, time, source)
 
 
@@ -139,12 +141,12 @@ def _check_signature(signer: Any, certificate: x509.Certificate) -> str:
     raise SealInvalid(f"algorithm {scheme} is not allowed for this key")
 
 
-def _time(signer: Any, trust: Trust, at: datetime) -> tuple[datetime, str]:
+def _time(signer: Any, trust: Trust, at: datetime, seen_at: datetime | None) -> tuple[datetime, str]:
     for attribute in signer["unsigned_attrs"] or ():
         if attribute["type"].native == "signature_time_stamp_token":
             digest = hashlib.sha256(signer["signature"].native).digest()
             try:
-                return verify_token(attribute["values"][0].dump(), digest, trust), "timestamp"
+                return verify_token(attribute["values"][0].dump(), digest, trust, seen_at=seen_at), "timestamp"
             except TimestampInvalid as error:
                 raise SealInvalid(f"time-stamp: {error.detail}") from error
     return at, "judged_at"

@@ -34,7 +34,7 @@ SIGNING = [
     ["cli"],
     ["cli_verify", "cli_inspect", "cli_sign", "cli_keys", "cli_trust"],
     ["cli_looks"],
-    ["cli_options", "report_files"],
+    ["cli_options", "report_files", "show_evidence"],
     ["show", "dev_pki", "dev_tsa", "dev_ocsp", "report_html", "report_pdf", "report_xml", "dev_images", "batch"],
     ["report_json"],
     ["explain", "revisions", "render"],
