@@ -1,4 +1,4 @@
-"""cli — the `vanthu` command: every verb in one place; the verbs live in cli_hub, cli_agency and signing.cli."""
+"""cli — the `vanthu` command: every verb in one place; the verbs live in cli_hub, cli_custody, cli_agency and signing.cli."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 import click
 from click.shell_completion import get_completion_class
 
-from exchange import cli_agency, cli_hub
+from exchange import cli_agency, cli_custody, cli_hub
 from exchange.demo import demo
 from exchange.errors import ExchangeError
 from signing import cli as signing_cli
@@ -33,7 +33,7 @@ def completion(shell: str) -> None:
         click.echo(kind(cli, {}, "vanthu", "_VANTHU_COMPLETE").source())
 
 
-for command in (*cli_hub.VERBS, *cli_agency.VERBS, *signing_cli.VERBS, demo):
+for command in (*cli_hub.VERBS, *cli_custody.VERBS, *cli_agency.VERBS, *signing_cli.VERBS, demo):
     cli.add_command(command)
 
 

@@ -6,11 +6,12 @@ import json
 import ssl
 import sys
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from exchange.cli_hub import hub_of
 from exchange.courier import client_tls
@@ -122,6 +123,10 @@ def _show_look(screen: Screen, look: Look, folder: Path, *, once: bool) -> None:
             screen.err.print(f"  {screen.word('bằng chứng', 'evidence')}: {folder / name}", markup=False)
 
 
+def _onto(bar: Progress, task: TaskID) -> Callable[[int, int], None]:
+    return lambda done, total: bar.update(task, completed=done, total=total)
+
+
 @click.command("mirror")
 @click.argument("url")
 @click.argument("folder", type=FOLDER)
@@ -143,7 +148,7 @@ def mirror_log(
         with bar_of(screen) as bar:
             task = bar.add_task(screen.word("Chép sổ", "Copying"), total=None)
             try:
-                done = mirror(fetch, folder, keys, entries=not hashes_only, progress=lambda n, total, b=bar, t=task: b.update(t, completed=n, total=total))
+                done = mirror(fetch, folder, keys, entries=not hashes_only, progress=_onto(bar, task))
             except SigningError as error:
                 if every is None or not isinstance(error, LogUnavailable):
                     sys.exit(refused(screen, error))
