@@ -32,6 +32,7 @@ from exchange.store import agencies, custody_log, envelopes, queue
 from exchange.store.engine import Store
 from signing.checkpoint import verify_proof
 from signing.errors import SigningError
+from signing.witness_policy import WitnessPolicy
 
 RECHECK = timedelta(minutes=1)
 STATEMENTS = timedelta(minutes=1)
@@ -40,7 +41,15 @@ STATEMENTS = timedelta(minutes=1)
 class Hub:
     """Use cases of one hub process. Construct with an `Office`; see `server` for the wiring."""
 
-    def __init__(self, office: Office, *, retry: Retry | None = None, worker: str = "hub", ca_policies: Path | None = None) -> None:
+    def __init__(
+        self,
+        office: Office,
+        *,
+        retry: Retry | None = None,
+        worker: str = "hub",
+        ca_policies: Path | None = None,
+        policy: WitnessPolicy | None = None,
+    ) -> None:
         self.office, self.ca_policies = office, ca_policies
         self.retry = retry or Retry()
         self.worker = worker
@@ -230,6 +239,7 @@ class Hub:
         if now >= self._statements_at:
             self._statements_at = now + STATEMENTS
             statements.close_days(self.office)
+        self.office.turn_year()
         self.office.head()
 
     # -- the log -----------------------------------------------------------

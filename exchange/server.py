@@ -39,7 +39,7 @@ from signing.keys import open_key
 from signing.sandbox import Sandbox
 from signing.timestamps import http_timestamper
 from signing.trust import Trust
-from signing.witness_policy import WitnessPolicy, load_policy
+from signing.witness_policy import load_policy
 
 log = structlog.get_logger()
 MAX_FIELD = 32 * 1024  # a seal with its chain is 3 to 5 KB of base64
@@ -106,7 +106,8 @@ def open_hub(settings: HubSettings, *, migrate: bool = False) -> Hub:
             longest=timedelta(seconds=settings.retry_longest_seconds),
             give_up=timedelta(hours=settings.give_up_hours),
         )
-        return Hub(office, retry=retry, worker=f"{os.uname().nodename}:{os.getpid()}")
+        policy = load_policy(settings.witness_policy) if settings.witness_policy is not None else None
+        return Hub(office, retry=retry, worker=f"{os.uname().nodename}:{os.getpid()}", policy=policy)
     except BaseException:
         store.close()
         raise
@@ -151,8 +152,7 @@ async def _serve(hub: Hub, settings: HubSettings) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
     threads = ThreadPoolExecutor(settings.request_threads, thread_name_prefix="request")
-    policy = load_policy(settings.witness_policy) if settings.witness_policy is not None else None
-    app = make_app(hub, threads, max_package_bytes=settings.max_package_bytes, policy=policy, auditors=settings.auditors)
+    app = make_app(hub, threads, max_package_bytes=settings.max_package_bytes, auditors=settings.auditors)
     runner = web.AppRunner(app, access_log=None, max_field_size=MAX_FIELD, shutdown_timeout=20)
     await runner.setup()
     tls = server_tls(settings.tls_certificate, settings.tls_ca)
@@ -160,7 +160,7 @@ async def _serve(hub: Hub, settings: HubSettings) -> None:
     log.info("serving", action="serving", host=settings.host, port=settings.port)
     async with aiohttp.ClientSession() as session:
         push = HttpsPush(session, client_tls(settings.tls_certificate, settings.tls_ca))
-        cosigning = make_cosigning(hub, settings, policy, session)
+        cosigning = make_cosigning(hub, settings, session)
         loops = [
             asyncio.create_task(_dispatch(hub, push, settings.push_workers)),
             asyncio.create_task(_clock(hub)),
@@ -176,14 +176,14 @@ async def _serve(hub: Hub, settings: HubSettings) -> None:
     threads.shutdown(wait=True)
 
 
-def make_cosigning(hub: Hub, settings: HubSettings, policy: WitnessPolicy | None, session: aiohttp.ClientSession) -> Cosigning:
+def make_cosigning(hub: Hub, settings: HubSettings, session: aiohttp.ClientSession) -> Cosigning:
     """The loops that publish and seal heads.
 
     Raises:
         KeyUnusable: the log's second key.
     """
     second = CosignerKey.load_all(settings.log_key_second)[0] if settings.log_key_second is not None else None
-    publisher = Publisher(hub.office, policy)
+    publisher = Publisher(hub.office, hub.policy)
     tls = client_tls(settings.tls_certificate, settings.tls_ca)
     return Cosigning(publisher, Sealer(publisher, second, worker=hub.worker), session, tls, timeout_seconds=settings.witness_timeout_seconds)
 

@@ -15,19 +15,17 @@ from exchange.web.auth import HUB, THREADS, in_thread
 from exchange.web.native_api import MAX_PACKAGE
 from exchange.web.problems import as_problems
 from exchange.web.wake import WAKE, Wake
-from signing.witness_policy import WitnessPolicy
 
 
-def make_app(hub: Hub, threads: Executor, *, max_package_bytes: int, policy: WitnessPolicy | None = None, auditors: Sequence[str] = ()) -> web.Application:
+def make_app(hub: Hub, threads: Executor, *, max_package_bytes: int, auditors: Sequence[str] = ()) -> web.Application:
     """The application over one hub.
 
     Args:
-        policy: the hub's witness policy, shown to whoever asks how the log stands.
         auditors: agencies that may read every entry of the log.
     """
     app = web.Application(middlewares=[as_problems], client_max_size=1 << 20)
     app[HUB], app[THREADS], app[WAKE], app[MAX_PACKAGE] = hub, threads, Wake(), max_package_bytes
-    app[custody_api.READERS] = custody_api.Readers(policy, frozenset(auditors))
+    app[custody_api.AUDITORS] = frozenset(auditors)
     app.on_shutdown.append(app[WAKE].close)
     app.add_routes([web.get("/health", health), web.get("/openapi.json", openapi)])
     app.add_routes(native_api.routes())

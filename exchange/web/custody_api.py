@@ -7,7 +7,6 @@ Heads are public. Tiles are for agencies; entries, which name parties, for audit
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
@@ -15,21 +14,12 @@ from aiohttp import web
 from exchange import publishing
 from exchange.errors import AccessError, CustodyError, NotFound
 from exchange.web.auth import HUB, caller, in_thread
-from signing.witness_policy import WitnessPolicy
 
 IMMUTABLE = {"Cache-Control": "public, max-age=31536000, immutable"}
 FRESH = {"Cache-Control": "no-cache"}
 
 
-@dataclass(frozen=True, slots=True)
-class Readers:
-    """What the routes need beside the hub: its witness policy, and who may read entries."""
-
-    policy: WitnessPolicy | None = None
-    auditors: frozenset[str] = frozenset()
-
-
-READERS = web.AppKey("readers", Readers)
+AUDITORS: web.AppKey[frozenset[str]] = web.AppKey("auditors", frozenset)
 
 
 def routes() -> list[web.RouteDef]:
@@ -97,7 +87,7 @@ async def tile(request: web.Request) -> web.Response:
 async def entries(request: web.Request) -> web.Response:
     """GET /custody[/E]/tile/entries/N[.p/W]: the entries below a tile of level 0; for auditors."""
     code = await caller(request)
-    if code not in request.app[READERS].auditors:
+    if code not in request.app[AUDITORS]:
         raise AccessError("entries name the parties of every document", place="auditors")
     _, index, width = parse_tile("0", request.match_info["path"])
     return await _immutable(request, publishing.entry_bundle, index, width, await _epoch(request))
@@ -105,7 +95,7 @@ async def entries(request: web.Request) -> web.Response:
 
 async def state(request: web.Request) -> web.Response:
     """GET /custody/v1/state: how far the log is signed, published, sealed; and its witnesses."""
-    value = await in_thread(request, publishing.log_state, request.app[HUB].office, request.app[READERS].policy)
+    value = await in_thread(request, publishing.log_state, request.app[HUB].office, request.app[HUB].policy)
     return web.json_response(value, headers=FRESH)
 
 
