@@ -74,21 +74,11 @@ def mirror(fetch: Fetch, folder: Path, vkeys: Sequence[str], *, entries: bool = 
     start = old.size if old is not None else 0
     copy = _Copy(fetch, here, folder, entries=entries)
     edges = edges_at(here, old) if old is not None and start else Edges([[]])
-    size, upper = start, list[tuple[str, bytes]]()
-    for index, first, width in new_tiles(start, new.size):
-        data = copy.bundle(index, width)
-        row = [data[i : i + HASH] for i in range(first * HASH, len(data), HASH)]
-        for level, place, tile in edges.append(row, size):
-            if level:
-                upper.append((tile_path(level, place), tile))  # written once the root is known to hold
-            elif first:
-                copy.put(tile_path(level, place), tile)  # our own half and theirs must make the same tile
-        size += len(row)
-        if progress is not None:
-            progress(size, new.size)
-    if edges.root() != new.root:
+    try:
+        upper = copy.between(edges, start, new, progress)
+    except ProofInvalid:
         copy.forget(start, new.size)
-        raise ProofInvalid(f"what is published does not hash to the head over {new.size} entries")
+        raise
     for path, tile in upper:
         copy.put(path, tile)
     for level, row in enumerate(edges.rows):
@@ -124,6 +114,28 @@ class _Copy:
     def __init__(self, fetch: Fetch, here: Fetch, folder: Path, *, entries: bool) -> None:
         self.fetch, self.here, self.folder, self.entries = fetch, here, folder, entries
         self.fetched = 0
+
+    def between(self, edges: Edges, start: int, new: Checkpoint, progress: Callable[[int, int], None] | None) -> list[tuple[str, bytes]]:
+        """Copy all from `start` on, and make the edge grow to `new`; the upper tiles that became full.
+
+        Raises:
+            ProofInvalid: what came does not hash to `new`. LogUnavailable: something did not come.
+        """
+        size, upper = start, list[tuple[str, bytes]]()
+        for index, first, width in new_tiles(start, new.size):
+            data = self.bundle(index, width)
+            row = [data[i : i + HASH] for i in range(first * HASH, len(data), HASH)]
+            for level, place, tile in edges.append(row, size):
+                if level:
+                    upper.append((tile_path(level, place), tile))  # written once the root is known to hold
+                elif first:
+                    self.put(tile_path(level, place), tile)  # our own half and theirs must make the same tile
+            size += len(row)
+            if progress is not None:
+                progress(size, new.size)
+        if edges.root() != new.root:
+            raise ProofInvalid(f"what is published does not hash to the head over {new.size} entries")
+        return upper
 
     def bundle(self, index: int, width: int) -> bytes:
         """Leaf hashes of a tile, made from its entries where those are shown."""

@@ -166,7 +166,7 @@ def edges_at(fetch: Fetch, head: Checkpoint) -> Edges:
 
 def new_tiles(old: int, new: int) -> Iterator[tuple[int, int, int]]:
     """(index, first hash wanted, width) of every level-0 tile that holds entries `old` … `new` - 1."""
-    for index in range(old // TILE, -(-new // TILE)):
+    for index in range(old // TILE, -(-new // TILE) if new > old else 0):
         yield index, max(0, old - index * TILE), min(TILE, new - index * TILE)
 
 
