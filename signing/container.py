@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
+import unicodedata
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -144,16 +145,22 @@ def _check_shape(archive: zipfile.ZipFile, path: Path) -> None:
     if len({i.filename for i in entries}) != len(entries):
         raise EvidenceInvalid("two entries of one name", place=path.name)
     for info in entries:
-        parts = info.filename.split("/")
         if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1 or info.compress_size != info.file_size:
             raise EvidenceInvalid("entry is not stored plainly", place=info.filename)
-        if info.filename.startswith("/") or ".." in parts or "" in parts or "\\" in info.filename or info.extra or info.comment:
-            raise EvidenceInvalid("entry name or extra data", place=info.filename)
+        if not _good_name(info.filename) or info.extra or info.comment:
+            raise EvidenceInvalid("entry name or extra data", place=info.filename[:200])
     if archive.comment:
         raise EvidenceInvalid("archive comment", place=path.name)
     _check_tiling(archive, entries, path)
     if archive.read(MIMETYPE) != ASICE:
         raise EvidenceInvalid("mimetype", place=MIMETYPE)
+
+
+def _good_name(name: str) -> bool:
+    """A relative path that stays below its folder on every system, and shows itself as it is."""
+    parts = name.split("/")
+    plain = not any(c in '\\:"<>|?*' or unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") for c in name)
+    return plain and not any(part in ("", ".", "..") for part in parts)
 
 
 def _check_tiling(archive: zipfile.ZipFile, entries: Sequence[zipfile.ZipInfo], path: Path) -> None:
