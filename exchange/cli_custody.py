@@ -11,6 +11,7 @@ import click
 
 from exchange import cli_custody_day, cli_custody_follow, custody_life, fsck, publishing
 from exchange.cli_custody_follow import FILE, bar_of, log_keys
+from exchange.cli_custody_recover import recover
 from exchange.cli_custody_witness import policy_of, witness
 from exchange.cli_hub import CONFIG, hub_of
 from exchange.statements import end_of
@@ -295,7 +296,7 @@ def gaps(config: Path, hours: float, limit: int, screen: Screen) -> None:
     sys.exit(1 if found else 0)
 
 
-for command in (*cli_custody_follow.COMMANDS, *cli_custody_day.COMMANDS, witness):
+for command in (*cli_custody_follow.COMMANDS, *cli_custody_day.COMMANDS, recover, witness):
     custody.add_command(command)
 
 VERBS = (custody,)

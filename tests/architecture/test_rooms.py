@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 EXCHANGE = [
     ["cli"],
     ["demo", "cli_custody"],
-    ["cli_custody_day", "cli_custody_witness"],
+    ["cli_custody_day", "cli_custody_witness", "cli_custody_recover"],
     ["cli_agency", "demo_house", "cli_custody_follow"],
     ["cli_hub", "demo_letter", "demo_signing"],
     ["server"],
