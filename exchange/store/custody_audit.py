@@ -11,14 +11,13 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import Connection, select
 
 from exchange.custody import event_of
 from exchange.errors import CustodyError
-from exchange.store.custody_tree import Epoch, bounds, epochs, size, stored_edges
+from exchange.store.custody_tree import Epoch, bounds, epochs, hashed, size, stored_edges
 from exchange.store.tables import custody_checkpoint as k
 from exchange.store.tables import custody_entry as e
 from exchange.store.tables import custody_tile as t
@@ -67,7 +66,7 @@ def _recompute_epoch(connection: Connection, epoch: Epoch, end: int, problems: l
     edges, count, whole = Edges([[]]), 0, end - epoch.first
     for low in range(epoch.first, end, BATCH):
         rows = connection.execute(select(e.c.seq, e.c.leaf, e.c.leaf_hash).where(e.c.seq >= low, e.c.seq < min(low + BATCH, end)).order_by(e.c.seq)).all()
-        hashes = [sha256(b"\x00" + row[1]).digest() for row in rows]
+        hashes = [hashed(row[1]) for row in rows]
         problems += [f"entry {row[0]}: stored hash differs" for row, digest in zip(rows, hashes, strict=True) if row[2] != digest][:MOST_PROBLEMS]
         if [row[0] for row in rows] != list(range(low, min(low + BATCH, end))):
             problems.append(f"entries {low}…{min(low + BATCH, end) - 1}: numbering broken")
@@ -174,4 +173,4 @@ def _follows(connection: Connection, row: Any, value: dict[str, Any]) -> bool:
     before = connection.execute(
         select(e.c.seq, e.c.leaf).where(e.c.envelope == row.envelope, e.c.envelope != "", e.c.recipient == row.recipient, e.c.n == row.n - 1)
     ).first()
-    return before is not None and before.seq < row.seq and value.get("prev") == sha256(b"\x00" + before.leaf).hexdigest()
+    return before is not None and before.seq < row.seq and value.get("prev") == hashed(before.leaf).hex()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 
 from sqlalchemy import Connection, func, select
 
@@ -39,6 +40,12 @@ class Place:
 
     epoch: Epoch
     index: int
+
+
+def hashed(stored: object) -> bytes:
+    """Leaf hash of what a row holds; no hash at all for what is no leaf any more (a
+    damaged row of SQLite may come back as text)."""
+    return sha256(b"\x00" + stored).digest() if isinstance(stored, bytes) else b""
 
 
 def size(connection: Connection) -> int:

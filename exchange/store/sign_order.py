@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 
 from sqlalchemy import Connection, select
 
@@ -198,7 +197,7 @@ def extend(connection: Connection, epoch: Epoch, end: int, since: int, edges: Ed
         rows = connection.execute(select(e.c.seq, e.c.leaf, e.c.leaf_hash).where(e.c.seq >= low, e.c.seq < high).order_by(e.c.seq)).all()
         if [row[0] for row in rows] != list(range(low, high)):
             raise CustodyError(f"entries {low}…{high - 1} are not all there", place="custody_entry")
-        hashes = [sha256(b"\x00" + row[1]).digest() for row in rows]
+        hashes = [custody_tree.hashed(row[1]) for row in rows]
         wrong = next((row[0] for row, digest in zip(rows, hashes, strict=True) if row[2] != digest), None)
         if wrong is not None:
             raise CustodyError(f"entry {wrong} does not hash to what is in the tree", place="custody_entry")
