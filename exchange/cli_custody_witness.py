@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,10 +14,13 @@ import click
 from exchange import publishing
 from exchange.cli_agency import CONFIG as NODE_CONFIG
 from exchange.cli_hub import CONFIG, hub_of
-from exchange.config import load_hub, load_node
+from exchange.config import NodeSettings, load_hub, load_node
 from exchange.mirror import write
+from exchange.node.agent import vkeys
+from exchange.node.witness import Witness, open_witness
 from exchange.store import witness_log
 from exchange.store.engine import Store
+from signing.cosignature import make_keys, save_keys
 from signing.show import Screen, local, options
 from signing.witness_policy import WitnessPolicy, load_policy
 
@@ -108,3 +113,44 @@ def kept(config: Path, output: Path | None, screen: Screen) -> None:
         columns = (("Sổ", "Log"), ("Lý do", "Reason"), ("Số mục", "Entries"), ("Gốc", "Root"), ("Lúc", "At"))
         screen.table(("Đã từ chối", "Refused"), columns, rows)
     sys.exit(1 if refused else 0)
+
+
+@witness.command("init")
+@NODE_CONFIG
+@click.option("--name", default="", help="Key name of a new witness, a URL without its scheme; by default made of the agency's code.")
+@options
+def init(config: Path, name: str, screen: Screen) -> None:
+    """Make this node's witness keys if there are none, begin, and print its lines for a policy file."""
+    settings = load_node(config, os.environ)
+    if settings.witness_key is not None and not settings.witness_key.exists():
+        save_keys(settings.witness_key, make_keys(name or f"{settings.agency}.witness.vn"))
+    with _witness(settings) as found:
+        found.enrol()
+        lines = found.vkeys()
+    screen.value({"name": found.name, "vkeys": lines})
+    if not screen.as_json:
+        url = f"https://{settings.host}:{settings.witness_port}/witness"
+        for number, vkey in enumerate(lines):
+            click.echo(f"witness {settings.agency}{'-ML-DSA-44' if number else ''} {vkey} {url}")
+
+
+@witness.command("recover")
+@NODE_CONFIG
+@click.confirmation_option(prompt="Đã tìm hiểu vì sao cơ sở dữ liệu hoặc tệp mốc bị mất? / Is it known why the database or the mark was lost?")
+@options
+def recover(config: Path, screen: Screen) -> None:
+    """After a lost or restored database: go on from the largest head that this witness is known to have cosigned."""
+    with _witness(load_node(config, os.environ)) as found:
+        sizes = found.recover()
+    screen.value(sizes)
+    for origin, size in sizes.items():
+        screen.say(f"{origin}: tiếp tục từ {size} mục", f"{origin}: going on from {size} entries")
+
+
+@contextmanager
+def _witness(settings: NodeSettings) -> Iterator[Witness]:
+    store = Store.open(settings.database_url, blobs=settings.data / "blobs", migrate=True, schema="node")
+    try:
+        yield open_witness(settings, store, vkeys(settings.trust), lambda: datetime.now(UTC))
+    finally:
+        store.close()

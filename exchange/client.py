@@ -235,6 +235,10 @@ class Client:
                 if (index, found.checkpoint.origin) != (finding.index, origin):
                     raise ReceiptInvalid("the witnessed proof is about another entry", place="proof")
                 return replace(proven, witnessed_proof=text)
+            except Refused as error:
+                if error.hub_code != "custody.not_published":
+                    raise
+                why = error.hub_code
             except (HubUnreachable, QuorumMissing) as error:
                 why = f"{error.code}: {error.detail}"
             except (SigningError, UnicodeDecodeError) as error:

@@ -43,6 +43,9 @@ class Cosigning:
             return None
         seats = [s for s in await asyncio.to_thread(self.publisher.due, round_) if s.url not in self._busy]
         pending = {asyncio.create_task(self._ask(seat, round_)) for seat in seats}
+        if round_.published:
+            self._collect_late(pending, round_)  # those who were down, or busy, when it was published
+            return None
         satisfied = await asyncio.to_thread(self.publisher.satisfied, round_)
         while pending and not satisfied:
             _, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
@@ -50,10 +53,7 @@ class Cosigning:
         head = await asyncio.to_thread(self.publisher.publish, round_)
         if not satisfied:
             log.warning("unwitnessed", action="head_unwitnessed", size=head.size, missing=len(self.publisher.seats) - len(round_.lines))
-        if pending:
-            late = asyncio.create_task(self._add_late(pending, round_))
-            self._late.add(late)
-            late.add_done_callback(self._late.discard)
+        self._collect_late(pending, round_)
         return head
 
     async def seal_once(self) -> SealedHead | None:
@@ -93,6 +93,12 @@ class Cosigning:
     async def settle(self) -> None:
         """Wait for cosignatures that are still on their way."""
         await asyncio.gather(*self._late, return_exceptions=True)
+
+    def _collect_late(self, pending: set[asyncio.Task[None]], round_: Round) -> None:
+        if pending:
+            late = asyncio.create_task(self._add_late(pending, round_))
+            self._late.add(late)
+            late.add_done_callback(self._late.discard)
 
     async def _add_late(self, pending: set[asyncio.Task[None]], round_: Round) -> None:
         before = len(round_.lines)

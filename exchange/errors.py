@@ -281,7 +281,7 @@ class NotPublished(CustodyError):
     vi = "Mục này chưa nằm dưới một đầu sổ đã đủ chữ ký chứng kiến; hãy thử lại sau giây lát."
     en = "No head with enough cosignatures covers this entry yet; try again in a moment."
     retry = True
-    status = 503
+    status = 404
 
 
 class ConfigError(ExchangeError):

@@ -43,7 +43,7 @@ class Seat:
 @dataclass(slots=True)
 class Round:
     """One head on its way to the witnesses. `lines` are checked cosignatures by verifier key;
-    a head for `sealing` takes ML-DSA-44 ones from all."""
+    a head for `sealing` takes ML-DSA-44 ones from all. `published`: it needs no more, but may get more."""
 
     epoch: int
     head: Checkpoint
@@ -74,7 +74,7 @@ class Publisher:
         self._known: set[int] = set()
 
     def begin(self) -> Round | None:
-        """A round over the newest head, None when it is published already.
+        """A round over the newest head, None when it is published and nobody is left to ask.
 
         Raises:
             HighWater: the database is older than the last signed head.
@@ -91,11 +91,11 @@ class Publisher:
         with self.office.store.read() as connection:
             self._know(connection, epoch)
             latest = heads.latest_published(connection, epoch)
-        if latest is not None and latest.size >= head.size and latest.witnessed:
-            return None
-        if latest is not None and latest.size == head.size:
-            head = parse_note(latest.note)  # keep the cosignatures that it has
-        return Round(epoch, head, self.office.clock())
+        if latest is None or latest.size < head.size:
+            return Round(epoch, head, self.office.clock())
+        # The note as it was published: what it has is kept, what it lacks is asked for.
+        round_ = Round(epoch, parse_note(latest.note), self.office.clock(), published=latest.witnessed)
+        return round_ if self.due(round_) or not latest.witnessed else None
 
     def due(self, round_: Round) -> list[Seat]:
         """Whom to ask: those whose cosignature the head lacks, and who are not resting after failures."""

@@ -107,7 +107,7 @@ async def state_of(request: web.Request) -> web.Response:
 
 
 async def proof(request: web.Request) -> web.Response:
-    """GET /custody/v1/proof/I?origin=O: offline proof of entry I of the log O in a witnessed head; 503 while there is none."""
+    """GET /custody/v1/proof/I?origin=O: offline proof of entry I of the log O in a witnessed head; 404 while there is none."""
     index, origin = int(request.match_info["index"]), request.query.get("origin", "")
     text = await in_thread(request, publishing.witnessed_proof, request.app[HUB].office, index, origin)
     return web.Response(text=text, content_type="text/plain", headers=FRESH)
