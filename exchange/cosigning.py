@@ -70,14 +70,16 @@ class Cosigning:
 
     async def publishing(self, tick_seconds: float) -> None:
         """Publish every tick; outlives every failure of one."""
+        loop = asyncio.get_running_loop()
         while True:
+            due = loop.time() + tick_seconds
             try:
                 await self.publish_once()
             except CustodyError as error:
                 log.critical("custody", action="custody_stopped", code=error.code, detail=error.detail)
             except Exception as error:  # the loop outlives any failure of one round
                 log.exception("publishing", action="publishing_failed", kind=type(error).__name__)
-            await asyncio.sleep(tick_seconds)
+            await asyncio.sleep(max(tick_seconds / 10, due - loop.time()))
 
     async def sealing(self) -> None:
         """Look every few seconds whether a seal is due; on its own, since an authority may take its time."""

@@ -110,8 +110,7 @@ class Publisher:
         if 0 < old < round_.head.size:
             with self.office.store.read() as connection:
                 proof = custody_log.consistency(connection, old, round_.head.size, round_.epoch)
-        lines = [f"old {old}\n", *(f"{base64.b64encode(part).decode()}\n" for part in proof), "\n", round_.head.note]
-        return "".join(lines).encode()
+        return request_body(old, proof, round_.head.note)
 
     def take(self, seat: Seat, round_: Round, status: int, kind: str, body: bytes) -> bool:
         """Take an answer; True when the seat should be asked again at once (it named its size)."""
@@ -204,6 +203,11 @@ class Publisher:
         kept = {state.name: replace(state, failures=0) for state in heads.witness_states(connection, epoch)}
         self._states |= kept
         self._sizes |= {(epoch, s.url): kept[s.names[0]].size for s in self.seats if s.names[0] in kept}
+
+
+def request_body(old: int, proof: Sequence[bytes], note: str) -> bytes:
+    """An add-checkpoint request (tlog-witness)."""
+    return "".join([f"old {old}\n", *(f"{base64.b64encode(part).decode()}\n" for part in proof), "\n", note]).encode()
 
 
 def _seats(policy: WitnessPolicy) -> tuple[Seat, ...]:
