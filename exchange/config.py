@@ -42,6 +42,11 @@ class HubSettings:
     retry_first_seconds: float = 5.0
     retry_longest_seconds: float = 600.0
     give_up_hours: float = 24.0
+    evidence_relay_hours: float = 12.0  # no answer from the next system
+    evidence_delivery_hours: float = 24.0
+    evidence_retrieval_hours: float = 36.0
+    evidence_decision_hours: float = 0.0  # neither accepted nor refused; 0: no time agreed
+    evidence_warning_hours: float = 2.0  # before each; 0: none
     push_workers: int = 8
     witness_policy: Path | None = None  # C2SP tlog-policy: whose cosignatures make a head published; none asks nobody
     log_key_second: Path | None = None  # the log's ML-DSA-44 key, for sealed heads

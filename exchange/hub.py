@@ -17,8 +17,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Connection
 
-from exchange import audit, dispatch, intake, mailbox, statements
+from exchange import audit, clocks, dispatch, intake, mailbox, statements
 from exchange.agency import Agency, AgencyStatus, Certificate, Purpose, check_code
+from exchange.clocks import Limits
 from exchange.custody import Entry, Event
 from exchange.delivery import Retry
 from exchange.dispatch import Carriage
@@ -35,6 +36,7 @@ from signing.errors import SigningError
 from signing.witness_policy import WitnessPolicy
 
 RECHECK = timedelta(minutes=1)
+CLOCKS = timedelta(minutes=1)
 STATEMENTS = timedelta(minutes=1)
 
 
@@ -47,15 +49,17 @@ class Hub:
         *,
         retry: Retry | None = None,
         worker: str = "hub",
+        limits: Limits | None = None,
         ca_policies: Path | None = None,
         policy: WitnessPolicy | None = None,
+        policy_file: Path | None = None,
     ) -> None:
-        self.office, self.ca_policies = office, ca_policies
+        self.office, self.ca_policies, self.policy_file = office, ca_policies, policy_file
+        self.limits = limits or Limits()
         self.retry = retry or Retry()
         self.worker = worker
         self.policy = policy  # whose cosignatures make a head published; None asks nobody
-        self._recheck_at = office.clock()
-        self._statements_at = office.clock()
+        self._recheck_at = self._clocks_at = self._statements_at = office.clock()
 
     @property
     def store(self) -> Store:
@@ -121,7 +125,7 @@ class Hub:
 
     def evidence(self, caller: str | None, envelope: str, target: Path, *, content: bool = True) -> None:
         """Write the evidence file."""
-        write_evidence_file(self.office, caller, envelope, target, content=content, policies=self.ca_policies)
+        write_evidence_file(self.office, caller, envelope, target, content=content, policies=self.ca_policies, witness_policy=self.policy_file)
 
     def find(self, caller: str | None, *, document_id: str) -> list[dict[str, Any]]:
         """Envelopes by the sender's document id."""
@@ -230,9 +234,11 @@ class Hub:
         return dispatch.settle(self.office, carriage, ok=ok, temporary=temporary, detail=detail, retry=self.retry)
 
     def tick(self) -> None:
-        """What time brings: expiry of uncollected deliveries, a signed head over all entries."""
-        dispatch.expire(self.office, self.retry)
+        """What time brings: evidence of what did not come about in time, a signed head over all entries."""
         now = self.office.clock()
+        if now >= self._clocks_at:
+            self._clocks_at = now + CLOCKS
+            clocks.run(self.office, self.limits)
         if now >= self._recheck_at:
             self._recheck_at = now + RECHECK
             intake.recheck(self.office)

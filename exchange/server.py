@@ -19,6 +19,7 @@ import structlog
 import uvloop
 from aiohttp import web
 
+from exchange.clocks import Limits
 from exchange.config import HubSettings, password
 from exchange.cosigning import Cosigning
 from exchange.courier import Courier, HttpsPush, Parcel, client_tls, server_tls
@@ -79,6 +80,16 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+def _limits(settings: HubSettings) -> Limits:
+    return Limits(
+        relay=timedelta(hours=settings.evidence_relay_hours),
+        consignment=timedelta(hours=settings.evidence_delivery_hours),
+        retrieval=timedelta(hours=settings.evidence_retrieval_hours),
+        decision=timedelta(hours=settings.evidence_decision_hours),
+        warning=timedelta(hours=settings.evidence_warning_hours),
+    )
+
+
 def open_hub(settings: HubSettings, *, migrate: bool = False) -> Hub:
     """A hub over the settings; the caller closes it.
 
@@ -107,7 +118,15 @@ def open_hub(settings: HubSettings, *, migrate: bool = False) -> Hub:
             give_up=timedelta(hours=settings.give_up_hours),
         )
         policy = load_policy(settings.witness_policy) if settings.witness_policy is not None else None
-        return Hub(office, retry=retry, worker=f"{os.uname().nodename}:{os.getpid()}", policy=policy)
+        return Hub(
+            office,
+            retry=retry,
+            worker=f"{os.uname().nodename}:{os.getpid()}",
+            limits=_limits(settings),
+            ca_policies=settings.trust / "policies",
+            policy=policy,
+            policy_file=settings.witness_policy,
+        )
     except BaseException:
         store.close()
         raise

@@ -215,6 +215,14 @@ custody_epoch = Table(
 _CHAINED = text("envelope <> ''")
 _UNCHAINED = text("envelope = ''")
 
+evidence_clock = Table(
+    "evidence_clock",
+    hub,
+    Column("delivery", Text, ForeignKey("deliveries.id"), primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("at", Utc, nullable=False),
+)
+
 custody_entry = Table(
     "custody_entry",
     hub,

@@ -146,7 +146,8 @@ def test_every_member_changed_removed_renamed_moved_or_doubled(made: Made) -> No
 
 
 @pytest.mark.parametrize(
-    "extra", ["added.txt", "documents/files/99-x.pdf", "log/leaves/999.json", "evidence/099-x.xml", "META-INF/x", "META-INF/signature002.p7s", "trust/renewal001/x"]
+    "extra",
+    ["added.txt", "documents/files/99-x.pdf", "log/leaves/999.json", "evidence/099-x.xml", "META-INF/x", "META-INF/signature002.p7s", "trust/renewal001/x"],
 )
 def test_added_members(made: Made, extra: str) -> None:
     assert refused(made, rewritten(made, lambda e: e.append((extra, b"x"))))
@@ -197,8 +198,10 @@ def test_no_container(made: Made, data: bytes) -> None:
 hostile = st.one_of(
     st.binary(max_size=200),
     st.text(max_size=80).map(str.encode),
-    st.sampled_from([b"{}", b"[]", b"null", b'{"n":{}}', b"[" * 5000, b"<a/>", b"<!DOCTYPE a><a/>", b"c2sp.org/tlog-proof@v1\nindex 0\n\n", "é — \n\n— x AAAA\n".encode()]),
+    st.sampled_from([b"{}", b"[]", b"null", b'{"n":{}}', b"[" * 5000, b"<a/>", b"<!DOCTYPE a><a/>"]),
+    st.sampled_from([b"c2sp.org/tlog-proof@v1\nindex 0\n\n", "é — \n\n— x AAAA\n".encode()]),
 )
+members = st.lists(st.tuples(st.text(min_size=1, max_size=30), st.binary(max_size=60)), max_size=6, unique_by=lambda e: e[0].partition("\0")[0])
 
 
 @settings(max_examples=80, deadline=None)
@@ -218,7 +221,7 @@ def test_a_hostile_maker_never_breaks_the_checker(made: Made, data: st.DataObjec
 
 
 @settings(max_examples=60, deadline=None)
-@given(entries=st.lists(st.tuples(st.text(min_size=1, max_size=30), st.binary(max_size=60)), max_size=6, unique_by=lambda e: e[0].partition("\0")[0]), kind=st.booleans(), cut=st.integers(0, 400))
+@given(entries=members, kind=st.booleans(), cut=st.integers(0, 400))
 def test_any_zip(made: Made, entries: list[tuple[str, bytes]], kind: bool, cut: int) -> None:
     path = made.folder / "any.asice"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive, contextlib.suppress(ValueError, UnicodeError):
