@@ -8,6 +8,7 @@ checked before a line of it is kept. Nothing here is in the way of a message.
 from __future__ import annotations
 
 import base64
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -15,6 +16,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from exchange.custody import Event, control
 from exchange.errors import NotFound, NotPublished
 from exchange.office import Office
 from exchange.store import custody_log, heads
@@ -29,6 +31,7 @@ MOST_LINES = 16
 LARGEST_ANSWER = 64 * 1024
 LONGEST_PAUSE = timedelta(seconds=30)
 MOST_SKEW = timedelta(minutes=10)
+TICK = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,7 @@ class Publisher:
         self._sizes: dict[tuple[int, str], int] = {}
         self._states: dict[str, WitnessState] = {}
         self._known: set[int] = set()
+        self._tick_at = office.clock() + TICK
 
     def begin(self) -> Round | None:
         """A round over the newest head, None when it is published and nobody is left to ask.
@@ -156,11 +160,27 @@ class Publisher:
         def job(connection: Connection) -> None:
             heads.publish(connection, head)
             heads.save_states(connection, round_.epoch, states)
+            if head.witnessed:
+                self._tick(connection, head)
 
         # Durable: the published head. A crash before this asks the witnesses again.
         self.office.store.write(job)
         round_.published = True
         return head
+
+    def _tick(self, connection: Connection, head: PublishedHead) -> None:
+        """Once a minute while something goes on: the digest of this head as an entry, so that
+        what follows is known to be later than its witnesses' clocks say (custody.md 10.7)."""
+        now = self.office.clock()
+        if now < self._tick_at:
+            return
+        self._tick_at = now + TICK
+        last = custody_log.control_entries(connection, Event.LOG_TICK, newest=1)
+        if last and (last[0].at > now - TICK or not heads.anything_since(connection, last[0].seq)):
+            return
+        data = (("size", head.size), ("root", head.root.hex()))
+        digest = hashlib.sha256(head.note.encode()).hexdigest()
+        self.office.append(connection, [control(Event.LOG_TICK, now, data=data, object_sha256=digest, object_type="checkpoint")])
 
     def _lines(self, seat: Seat, round_: Round, body: bytes) -> dict[str, str]:
         """Lines of the seat's keys that hold over the head; lines of other keys are left out."""

@@ -51,7 +51,7 @@ class Sealer:
         """The slot that wants a seal now, None when there is nothing to do.
 
         A slot is an hour of Vietnamese time; that of 00 h closes the day before. An hour in
-        which nothing came but the last stamp's own entry is left out, a day is not.
+        which nothing came but entries about heads is left out, a day is not: the last stamp is renewed.
         """
         now = self.office.clock()
         if self._not_before is not None and now < self._not_before:
@@ -61,14 +61,15 @@ class Sealer:
         with self.office.store.read() as connection:
             if heads.slot_done(connection, slot):
                 return None
+            epoch = custody_log.current_epoch(connection)
             size, _ = custody_log.head(connection)
-            last = heads.latest_sealed(connection, custody_log.current_epoch(connection).number)
-        if size == 0:
-            return None
-        if last is not None and (last.stamped_at is not None or self.office.timestamp is None):
-            own = 1 if last.token is not None and local.hour != 0 else 0
-            if size <= last.size + own:
+            last = heads.latest_sealed(connection, epoch.number)
+            if size == 0:
                 return None
+            unstamped = last is not None and last.stamped_at is None and self.office.timestamp is not None
+            if last is not None and not unstamped:
+                fresh = size > last.size if local.hour == 0 else heads.anything_since(connection, epoch.first + last.size)
+                return slot if fresh else None
         return slot
 
     def begin(self, slot: str) -> Round | None:

@@ -9,10 +9,12 @@ from enum import StrEnum
 
 from sqlalchemy import Connection, delete, exists, func, insert, select, update
 
+from exchange.custody import Event
 from exchange.store.head_tables import published_head as p
 from exchange.store.head_tables import seal_slot as t
 from exchange.store.head_tables import sealed_head as s
 from exchange.store.head_tables import witness_state as w
+from exchange.store.tables import custody_entry as e
 
 KEPT = timedelta(days=90)  # published heads; any entry can be proven to any later head, sealed ones stay for ever
 
@@ -174,6 +176,12 @@ def witness_states(connection: Connection, epoch: int) -> list[WitnessState]:
     """How witnesses answered last, by name."""
     columns = [c for c in w.c if c.name != "epoch"]
     return [WitnessState(**row._mapping) for row in connection.execute(select(*columns).where(w.c.epoch == epoch).order_by(w.c.name))]
+
+
+def anything_since(connection: Connection, seq: int) -> bool:
+    """Did anything come at or after running number `seq` but what publishing and sealing write themselves?"""
+    statement = select(e.c.seq).where(e.c.seq >= seq, e.c.event.not_in([Event.LOG_TICK.value, Event.LOG_STAMP.value])).limit(1)
+    return connection.execute(statement).first() is not None
 
 
 def state_of(connection: Connection, epoch: int, index: int, size: int) -> LogState:
