@@ -23,7 +23,7 @@ from exchange.client import Client, Refused
 from exchange.config import NodeSettings, password
 from exchange.courier import client_tls, server_tls
 from exchange.delivery import Retry
-from exchange.errors import EnvelopeError, ExchangeError
+from exchange.errors import EnvelopeError, ExchangeError, ReceiptInvalid
 from exchange.mirror import http_log
 from exchange.node.daily import Daily
 from exchange.node.desk import Desk
@@ -110,7 +110,7 @@ async def _run(desk: Desk, settings: NodeSettings) -> None:
     if settings.mode == "push":
         runners.append(await _push(desk, settings))
     if settings.witness_key is not None and settings.witness_port:
-        runners.append(await _witness(open_witness(settings, desk.store, vkeys(settings.trust), now), settings))
+        runners.append(await serve_witness(open_witness(settings, desk.store, vkeys(settings.trust), now), settings))
     retry = Retry(first=timedelta(seconds=settings.retry_first_seconds), longest=timedelta(seconds=settings.retry_longest_seconds))
     async with make_client(settings) as client:
         agent = Agent(desk, client, retry, settings)
@@ -140,7 +140,8 @@ async def _push(desk: Desk, settings: NodeSettings) -> web.AppRunner:
     return runner
 
 
-async def _witness(witness: Witness, settings: NodeSettings) -> web.AppRunner:
+async def serve_witness(witness: Witness, settings: NodeSettings) -> web.AppRunner:
+    """Serve the witness on its own port with TLS; the caller cleans up."""
     runner = web.AppRunner(witness_app(witness), access_log=None, shutdown_timeout=5)
     await runner.setup()
     tls = server_tls(settings.tls_certificate, settings.tls_ca)
@@ -182,6 +183,7 @@ class Agent:
                 await self._keep_proof(proven.finding.envelope, proven.witnessed_proof)
             except ExchangeError as error:
                 values = self._failed(row.attempts, error)
+                await self._keep_false(error)
             job = lambda c, row=row, values=values: journal.settle_outbound(c, row, attempts=row.attempts + 1, **values)  # noqa: E731
             await asyncio.to_thread(store.write, job)
         return bool(due)
@@ -249,6 +251,7 @@ class Agent:
                 await self._keep_proof(row.id, proven.witnessed_proof)
             except ExchangeError as error:
                 values = self._failed(row.attempts, error)
+                await self._keep_false(error)
             job = lambda c, row=row, values=values: journal.settle_status(c, row.id, attempts=row.attempts + 1, **values)  # noqa: E731
             await asyncio.to_thread(store.write, job)
         return bool(due)
@@ -256,6 +259,12 @@ class Agent:
     async def _keep_proof(self, subject: str, proof: str) -> None:
         if proof:
             await asyncio.to_thread(self.desk.store.write, lambda c: witness_log.keep_proof(c, subject, proof, now()))
+
+    async def _keep_false(self, error: ExchangeError) -> None:
+        """Keep a receipt that does not hold: signed by the hub or not, it may be needed as proof."""
+        if isinstance(error, ReceiptInvalid) and error.data:
+            sha256 = await asyncio.to_thread(self.desk.store.blobs.put_bytes, error.data)
+            log.error("receipt", action="receipt_invalid", sha256=sha256, detail=error.detail)
 
     def _failed(self, attempts: int, error: ExchangeError) -> dict[str, Any]:
         code = error.hub_code if isinstance(error, Refused) else error.code

@@ -10,22 +10,30 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import aiohttp
 import pytest
 from aiohttp import web
+from click.testing import CliRunner
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from exchange import publishing
+from exchange.cli import cli
 from exchange.client import Client
+from exchange.config import load_node
 from exchange.cosigning import Cosigning
+from exchange.courier import client_tls
 from exchange.custody import Entry, Event
+from exchange.demo_house import free_ports
 from exchange.errors import NotPublished, NotWitnessed
+from exchange.node.agent import serve_witness
+from exchange.node.witness import open_witness
 from exchange.publishing import Publisher
 from exchange.sealing import Sealer
 from exchange.store import custody_log, heads
+from exchange.store.engine import Store
 from exchange.store.heads import LogState
 from signing.checkpoint import LogKey, parse_note, verify_note
 from signing.cosignature import CosignerKey, Kind, verify_cosignatures
@@ -384,3 +392,76 @@ async def follow(hub: HubProcess, pki: Pki, row: Row) -> None:
 
 async def _items(get: Callable[[str], Awaitable[tuple[int, bytes, str]]]) -> list[dict[str, int]]:
     return list(json.loads((await get("/custody/sealed"))[1])["items"])
+
+
+def test_a_tick_a_minute_while_something_goes_on(house: House, pki: Pki, tmp_path: Path) -> None:
+    def ticks() -> list[custody_log.LogEntry]:
+        with house.hub.store.read() as connection:
+            return custody_log.control_entries(connection, Event.LOG_TICK)
+
+    async def story() -> None:
+        async with Row(tmp_path, 3, vkey(pki)) as row, aiohttp.ClientSession() as session:
+            stage = Stage(house, row.policy(), session)
+            head = None
+            for minutes in (0, 2, 2, 4):
+                # Nothing is ticked at the start, one entry a minute at most, and none when only a tick came since.
+                house.ahead = timedelta(minutes=minutes)
+                stage.log()
+                head = await stage.cosigning.publish_once()
+                await stage.cosigning.settle()
+            assert head is not None and len(ticks()) == 2
+            assert hashlib.sha256(head.note.encode()).hexdigest().encode() in ticks()[1].leaf
+            house.ahead = timedelta(minutes=6)
+            await stage.cosigning.publish_once()
+            assert len(ticks()) == 2
+
+    asyncio.run(story())
+
+
+def test_a_node_that_is_a_witness(house: House, pki: Pki, tmp_path: Path) -> None:
+    """Keys of `keys dev`, the verb that begins, a port with TLS: as an agency runs it."""
+    (port,) = free_ports(1)
+    (tmp_path / "node.toml").write_text(
+        f"""[node]
+agency = "{PULLER}"
+data = "data"
+hub_url = "https://127.0.0.1:9"
+trust = "{pki.folder}/trust"
+tls_certificate = "{pki.folder}/tls/{PULLER}.pem"
+tls_ca = "{pki.folder}/tls/ca.pem"
+seal_key = "{pki.folder}/agencies/{PULLER}/seal.pem"
+witness_key = "{pki.folder}/agencies/{PULLER}/witness.key"
+witness_port = {port}
+"""
+    )
+    config = ["--config", str(tmp_path / "node.toml")]
+    done = CliRunner().invoke(cli, ["custody", "witness", "init", *config])
+    assert done.exit_code == 0, done.output
+    policy = parse_policy(f"log {vkey(pki)}\n{done.output}quorum {PULLER}\n")
+    assert [w.name for w in policy.witnesses] == [PULLER, f"{PULLER}-ML-DSA-44"]
+    settings = load_node(tmp_path / "node.toml", {})
+    store = Store.open(settings.database_url, blobs=tmp_path / "blobs", schema="node")
+
+    async def story() -> None:
+        runner = await serve_witness(open_witness(settings, store, [vkey(pki)], lambda: datetime.now(UTC)), settings)
+        tls = client_tls(pki.folder / "tls" / "hub.pem", pki.folder / "tls" / "ca.pem")
+        async with aiohttp.ClientSession() as session:
+            publisher = Publisher(house.hub.office, policy)
+            cosigning = Cosigning(publisher, Sealer(publisher, None, worker="one"), session, tls)
+            head = await cosigning.publish_once()
+            assert head is not None and head.witnessed
+            url = f"https://127.0.0.1:{port}/witness/{hashlib.sha256(ORIGIN.encode()).hexdigest()}/checkpoint"
+            async with session.get(url, ssl=tls) as answer:
+                assert policy.check(await answer.text()).checkpoint.size == head.size
+            async with session.get(url.replace("checkpoint", "x"), ssl=tls) as answer:
+                assert answer.status == 404
+        await runner.cleanup()
+
+    try:
+        asyncio.run(story())
+    finally:
+        store.close()
+    settings.witness_mark_file.unlink()
+    recovered = CliRunner().invoke(cli, ["custody", "witness", "recover", "--yes", "--json", *config])
+    assert recovered.exit_code == 0 and ORIGIN in json.loads(recovered.output)
+    assert settings.witness_mark_file.exists()
