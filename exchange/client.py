@@ -23,10 +23,12 @@ from urllib.parse import quote
 import aiohttp
 
 from exchange.courier import CHUNK, client_tls
+from exchange.edxml.status import read_status
 from exchange.errors import DigestMismatch, ExchangeError, HubUnreachable, NotWitnessed, ReceiptInvalid
+from exchange.lifecycle import parse_status
 from signing.errors import QuorumMissing, SigningError
 from signing.keys import SigningKey
-from signing.receipt_check import ReceiptFinding, check_receipt
+from signing.receipt_check import ReceiptFinding, check_receipt, read_leaf
 from signing.seal import sign_seal
 from signing.trust import Trust
 from signing.witness_policy import WitnessPolicy, check_witnessed_proof
@@ -124,7 +126,7 @@ class Client:
         status, _, data = await self._call("POST", "/v1/packages", data=_stream(package), headers=headers)
         proven = self._prove(data, digest.hex(), now, replayed=status == 200)
         if not proven.finding.event.endswith("/SubmissionAcceptance"):
-            raise ReceiptInvalid(proven.finding.event, place="receipt")
+            raise _proves_nothing(data, proven.finding.event)
         return await self._witnessed(proven)
 
     async def inbox(self, *, after: int = 0, limit: int = 50, wait: float = 0) -> tuple[list[dict[str, Any]], int]:
@@ -210,15 +212,20 @@ class Client:
         digest = hashlib.sha256(status).digest()
         headers = {**_sealed(seal or sign_seal(digest, self._key)), "Content-Type": "application/edxml+xml"}
         _, _, data = await self._call("POST", path, data=status, headers=headers)
-        return await self._witnessed(self._prove(data, digest.hex(), now))
+        proven = self._prove(data, digest.hex(), now)
+        # The hub must have entered what the message says, not merely that there was one.
+        said, wanted = read_leaf(proven.finding.leaf), read_status(status)
+        if (said.get("st"), said.get("by")) != (parse_status(wanted.code).value, wanted.sender.code):
+            raise _proves_nothing(data, f"entered as {said.get('st')} by {said.get('by')}")
+        return await self._witnessed(proven)
 
     def _prove(self, data: bytes, sha256: str, now: datetime, *, replayed: bool = False) -> Proven:
         try:
             finding = check_receipt(data, trust=self._trust, vkeys=self._vkeys, at=now)
         except SigningError as error:
-            raise ReceiptInvalid(f"{error.code}: {error.detail}", place="receipt") from error
+            raise _proves_nothing(data, f"{error.code}: {error.detail}") from error
         if finding.package_sha256 != sha256:
-            raise ReceiptInvalid("the receipt is about other bytes", place="receipt")
+            raise _proves_nothing(data, "the receipt is about other bytes")
         return Proven(data, finding, replayed)
 
     async def _witnessed(self, proven: Proven) -> Proven:
@@ -272,6 +279,12 @@ class Client:
         if self._session is None:
             raise RuntimeError("use the client as an async context manager")
         return self._session
+
+
+def _proves_nothing(data: bytes, detail: str) -> ReceiptInvalid:
+    error = ReceiptInvalid(detail[:300], place="receipt")
+    error.data = data[:1_000_000]
+    return error
 
 
 async def _refusal(answer: aiohttp.ClientResponse) -> ExchangeError:

@@ -316,6 +316,7 @@ class ReceiptInvalid(ExchangeError):
     en = "The receipt does not prove acceptance; do not treat the document as sent."
     retry = True
     status = 502
+    data: bytes = b""  # what came instead of a receipt, to be kept: it may prove what the hub did
 
 
 class NotWitnessed(ReceiptInvalid):

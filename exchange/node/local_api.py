@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
-from exchange.errors import BadRequest, NotAuthenticated
+from exchange.errors import BadRequest, NotAuthenticated, NotFound
 from exchange.node.answers import as_problems
 from exchange.node.desk import Desk
 from exchange.node.reconcile import Shelf
@@ -39,6 +39,7 @@ def local_app(desk: Desk, token: str, shelf: Shelf) -> web.Application:
             web.get("/health", health),
             web.post("/outbox", send),
             web.get("/outbox", outbox),
+            web.get("/outbox/receipt", receipt),
             web.get("/inbox", inbox),
             web.get("/inbox/{delivery}/package", package),
             web.post("/inbox/{delivery}/status", report),
@@ -71,6 +72,23 @@ async def send(request: web.Request) -> web.Response:
 async def outbox(request: web.Request) -> web.Response:
     """GET /outbox."""
     return await _list(request, lambda c: journal.all_outbound(c, 500))
+
+
+async def receipt(request: web.Request) -> web.Response:
+    """GET /outbox/receipt?document_id=…&kind=…: the verified receipt of a package that was sent."""
+    document_id, kind = request.query.get("document_id", ""), request.query.get("kind", "0")
+    if not kind.isascii() or not kind.isdigit() or len(kind) > 4:
+        raise BadRequest("kind must be a number", place="kind")
+    store = request.app[DESK].store
+
+    def read() -> bytes | None:
+        with store.read() as connection:
+            return journal.outbound_receipt(connection, document_id, int(kind))
+
+    data = await asyncio.to_thread(read)
+    if not data:
+        raise NotFound(document_id[:200], place="document_id")
+    return web.Response(body=data, content_type="application/json")
 
 
 async def inbox(request: web.Request) -> web.Response:
