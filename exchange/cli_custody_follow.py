@@ -24,6 +24,7 @@ from signing.checkpoint import Checkpoint, verify_note
 from signing.errors import LogUnavailable, SigningError
 from signing.show import Screen, options, refused
 from signing.tile_log import CHECKPOINT, Fetch, consistency_of, folder_log, parse_path
+from signing.witness_policy import load_policy
 from signing.wording import local
 
 FILE = click.Path(path_type=Path, exists=True)
@@ -70,6 +71,7 @@ def bar_of(screen: Screen) -> Progress:
 @click.option("--every", type=click.FloatRange(0.2), default=60.0, show_default=True, help="Seconds between looks.")
 @click.option("--silence", type=click.FloatRange(0), default=30.0, show_default=True, help="Minutes without a valid answer that are too long.")
 @click.option("--compare", "others", type=FILE, multiple=True, help="A head that somebody else was shown (.note, or a folder of them); may be repeated.")
+@click.option("--policy", "policy_file", type=FILE, help="Witness policy (C2SP tlog-policy): alert when a head lacks its cosignatures.")
 @click.option("--new-epoch", is_flag=True, help="Follow the log under its new name; its first entry was read.")
 @TLS_CA
 @TLS_KEY
@@ -82,6 +84,7 @@ def monitor(
     every: float,
     silence: float,
     others: tuple[Path, ...],
+    policy_file: Path | None,
     new_epoch: bool,
     tls_ca: Path | None,
     tls_certificate: Path | None,
@@ -92,7 +95,8 @@ def monitor(
     Exit codes: 0 all looks held, 1 an alert, 2 wrong usage. Without --once it runs until an alert.
     """
     fetch = http_log(url, tls_of(tls_ca, tls_certificate))
-    follower = Monitor(fetch, folder, log_keys(trust_folder), silence=timedelta(minutes=silence))
+    policy = load_policy(policy_file) if policy_file is not None else None
+    follower = Monitor(fetch, folder, log_keys(trust_folder), silence=timedelta(minutes=silence), policy=policy)
     while True:
         notes = [file.read_text() for other in others for file in (sorted(other.glob("**/*.note")) if other.is_dir() else [other])]
         try:

@@ -22,6 +22,7 @@ from signing.merkle import TILE, perfect_root, verify_inclusion
 from signing.reasons import reason
 from signing.report import Reason
 from signing.tile_log import CHECKPOINT, Fetch, consistency_of, follow, hashes_of, signed_head, tree_of
+from signing.witness_policy import WitnessPolicy
 
 STATE = "state.json"
 SPOTS = 4  # old entries looked up again at each look
@@ -76,10 +77,21 @@ class Monitor:
     Args:
         vkeys: verifier keys of the log, from a trust folder: never from the log itself.
         silence: how long the log may give no valid answer.
+        policy: whose cosignatures a head must carry; None asks for none.
         pick: numbers for the spot checks, so that the hub cannot know which.
     """
 
-    def __init__(self, fetch: Fetch, folder: Path, vkeys: Sequence[str], *, silence: timedelta, pick: Callable[[int], int] | None = None) -> None:
+    def __init__(
+        self,
+        fetch: Fetch,
+        folder: Path,
+        vkeys: Sequence[str],
+        *,
+        silence: timedelta,
+        policy: WitnessPolicy | None = None,
+        pick: Callable[[int], int] | None = None,
+    ) -> None:
+        self.policy = policy
         self.fetch, self.folder, self.vkeys, self.silence = fetch, folder, tuple(vkeys), silence
         self._pick = pick or random.SystemRandom().randrange
 
@@ -109,7 +121,7 @@ class Monitor:
             kept = None
         alerts = self._against_kept(now, kept, new)
         if not alerts:
-            alerts = [*self._spots(new), *self._against_others(now, new, others)]
+            alerts = [*self._spots(new), *self._against_others(now, new, others), *self._witnessed(now, new)]
         held = not alerts
         if held:
             keep_head(self.folder, new)
@@ -155,6 +167,15 @@ class Monitor:
         except LogUnavailable as error:
             return [Alert("tiles", f"{error.place}: {error.detail}")]
         return []
+
+    def _witnessed(self, now: datetime, new: Checkpoint) -> list[Alert]:
+        if self.policy is None:
+            return []
+        try:
+            found = self.policy.judge(new.note)
+        except CheckpointInvalid as error:
+            return [Alert("unwitnessed", error.detail, (self._proof(now, new),))]
+        return [] if found.satisfied else [Alert("unwitnessed", ", ".join(found.missing), (self._proof(now, new),))]
 
     def _against_others(self, now: datetime, new: Checkpoint, others: Iterable[str]) -> list[Alert]:
         alerts = []

@@ -82,6 +82,13 @@ FOLLOWING: tuple[tuple[str, str, str, str, str], ...] = (
         "Check the connection and ask the operator; a long silence is an event to be recorded as well.",
     ),
     (
+        "monitor.unwitnessed",
+        "Đầu sổ được công bố thiếu chữ ký của các bên chứng kiến theo chính sách",
+        "The published head lacks the cosignatures that the witness policy asks for",
+        "Có bên chứng kiến không trả lời, hoặc từ chối ký vì sổ không nối tiếp; hãy hỏi bên chứng kiến đầu sổ nào họ đã giữ.",
+        "A witness does not answer, or refused because the log did not go on; ask the witnesses which head they keep.",
+    ),
+    (
         "monitor.origin",
         "Sổ đã đổi tên: đầu sổ được công bố thuộc một sổ khác với sổ đang theo dõi",
         "The log has another name: the published head belongs to another log than the one followed",

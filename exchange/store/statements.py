@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Column, Connection, Integer, LargeBinary, Table, Text, func, insert, select
+from sqlalchemy import BigInteger, Column, Connection, Index, Integer, LargeBinary, Table, Text, func, insert, select
 
 from exchange.store import tables
 from exchange.store.tables import custody_entry as e
@@ -27,6 +27,7 @@ custody_statement = Table(
     Column("data", LargeBinary, nullable=False),
     Column("seal", LargeBinary, nullable=False),
     Column("at", tables.Utc, nullable=False),
+    Index("custody_statement_day", "day", "agency"),
 )
 s = custody_statement
 _BRIEF = (s.c.agency, s.c.day, s.c.first, s.c.last, s.c.count, s.c.root, s.c.sha256, s.c.at)
@@ -51,6 +52,11 @@ def newest(connection: Connection) -> dict[str, Made]:
     last = select(s.c.agency, func.max(s.c.day).label("day")).group_by(s.c.agency).subquery()
     rows = connection.execute(select(*_BRIEF).join(last, (s.c.agency == last.c.agency) & (s.c.day == last.c.day)))
     return {row.agency: Made(**row._mapping) for row in rows}
+
+
+def made_of(connection: Connection, day: str) -> int:
+    """How many statements of a day there are."""
+    return int(connection.execute(select(func.count()).where(s.c.day == day)).scalar() or 0)
 
 
 def save(connection: Connection, made: Made, data: bytes, seal: bytes) -> bool:

@@ -12,7 +12,8 @@ import pytest
 
 from exchange.mirror import mirror
 from exchange.monitor import Look, Monitor
-from signing.checkpoint import LogKey
+from signing.checkpoint import LogKey, parse_note
+from signing.cosignature import CosignerKey, add_lines
 from signing.errors import LogUnavailable, ProofInvalid
 from signing.merkle import leaf_hash, perfect_root, root_of
 from signing.tile_log import (
@@ -26,6 +27,7 @@ from signing.tile_log import (
     tile_path,
     verify_folder,
 )
+from signing.witness_policy import parse_policy, policy_text
 
 ORIGIN = "hub.example.vn/custody/2026"
 NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
@@ -201,6 +203,26 @@ def test_a_damaged_tile(log: LiveLog, tmp_path: Path) -> None:
     monitor(log, tmp_path / "b").look(NOW)
     log.grow(10)
     assert codes(monitor(gone, tmp_path / "b").look(NOW)) == ["tiles"]
+
+
+def test_a_head_without_its_witnesses(log: LiveLog, tmp_path: Path) -> None:
+    witnesses = [CosignerKey.generate(f"w{n}.example.vn") for n in range(3)]
+    text = policy_text([(KEY.vkey(), "")], [(f"w{n}", key.vkey(), "") for n, key in enumerate(witnesses)], 2)
+    cosigned = 2
+
+    def shown(path: str) -> bytes:
+        data = log(path)
+        if path != "checkpoint":
+            return data
+        note = data.decode()
+        return add_lines(note, [key.cosign(parse_note(note), at=NOW) for key in witnesses[:cosigned]]).encode()
+
+    follower = Monitor(shown, tmp_path, [KEY.vkey()], silence=timedelta(minutes=30), policy=parse_policy(text))
+    assert follower.look(NOW).ok
+    log.grow(3)
+    cosigned = 1
+    look = follower.look(NOW)
+    assert codes(look) == ["unwitnessed"] and "w1" in look.alerts[0].detail and look.head is not None and look.head.size == 700
 
 
 def test_a_new_name_needs_a_person(log: LiveLog, tmp_path: Path) -> None:

@@ -26,3 +26,4 @@ def upgrade() -> None:
         sa.Column("at", Utc(), nullable=False),
         sa.PrimaryKeyConstraint("agency", "day"),
     )
+    op.create_index("custody_statement_day", "custody_statement", ["day", "agency"], unique=False)
