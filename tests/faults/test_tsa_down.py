@@ -142,6 +142,17 @@ def test_an_outage_is_caught_up_with_the_newest_head_only(desk: Desk) -> None:
     assert desk.seal() is None
 
 
+def test_while_down_a_slot_keeps_one_seal(desk: Desk) -> None:
+    """However often it is tried within the hour, and whatever comes meanwhile."""
+    desk.authority.act = down
+    assert desk.seal() is not None
+    for _ in range(5):
+        desk.pass_(minutes=5)
+        desk.work()
+        assert desk.sealer.due() is not None and desk.seal() is None
+    assert len(desk.sealed()) == 1
+
+
 def test_an_idle_log_gets_its_stamp_too(desk: Desk) -> None:
     """Down, and then nothing new comes: the head that has no stamp gets it."""
     desk.authority.act = down
