@@ -216,8 +216,10 @@ class _Writer:
         return self._office.head(covering=seq + 1)
 
     def _sealed_head(self, connection: Connection, epoch: int, index: int, size: int) -> None:
+        # The newest one, when none covers the last event yet: earlier events are bound by it at least.
         sealed = heads.sealed_covering(connection, epoch, index)
-        if sealed is None:
+        sealed = sealed or heads.latest_sealed(connection, epoch, stamped=True) or heads.latest_sealed(connection, epoch)
+        if sealed is None or sealed.size == 0:
             return
         self.add("log/sealed", sealed.note.encode(), TEXT)
         self.add("log/sealed.p7s", sealed.seal, SEAL_MIME)

@@ -83,11 +83,11 @@ def make_evidence(pki: Pki, folder: Path, *, statuses: Sequence[str] = ("01", "0
     house.register()
     envelope = from_bytes(house.submit(house.package(recipients=(PULLER,)))).envelope
     delivery = house.hub.inbox(PULLER, after=0, limit=5)[0]["delivery"]
-    for code in statuses:
+    for number, code in enumerate(statuses):
         if code == "01":
             house.hub.acknowledge(PULLER, delivery, *house.status("01"))
         else:
-            house.hub.report_status(PULLER, *house.status(code))
+            house.hub.report_status(PULLER, *house.status(code, why=f"Trạng thái {code}, lần {number}"))
     house.hub.evidence(SENDER, envelope, folder / "unstamped.asice")
     house.hub.office.timestamp = stamper(pki)
     house.hub.evidence(SENDER, envelope, folder / "file.asice")

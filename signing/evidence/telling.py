@@ -115,9 +115,16 @@ def _sealed_head(t: _Teller, p: Pieces) -> None:
         t.missing("Chưa có đầu sổ được niêm phong và đóng dấu thời gian", "There is no sealed and time-stamped head of the log", "log/sealed")
         return
     size, seal, token = p.sealed_head
+    covered, count = sum(e.index < size for e in p.events), len(p.events)
+    if covered < count:
+        t.missing(
+            f"Đầu sổ đã niêm phong mới bao trùm {covered}/{count} sự kiện; hãy xin tệp mới sau lần niêm phong kế tiếp",
+            f"The sealed head covers {covered} of {count} events only; ask for a new file after the next one",
+            "log/sealed",
+        )
     if token is not None:
         when = local(token.time)
-        t.proven(f"Đầu sổ {size} mục đã có trước {when}", f"The head over {size} entries was there by {when}", "log/sealed.tst")
+        t.proven(f"{covered} sự kiện đã ở trong sổ trước {when}", f"{covered} events were in the log by {when}", "log/sealed.tst")
     else:
         t.missing("Đầu sổ niêm phong chưa có dấu thời gian", "The sealed head carries no time-stamp yet", "log/sealed")
     if seal is not None:

@@ -54,6 +54,21 @@ def test_renewal_and_renewal_of_it(made: Made, tmp_path: Path) -> None:
         assert new.namelist()[-2:] == list(archive_names(2)[1:])
 
 
+def test_renewal_brings_the_revocation_data_of_its_moment(made: Made, own_pki: Pki, tmp_path: Path) -> None:
+    fresh = with_crl(own_pki, "tsa2", now() + timedelta(days=300), now())
+    target = tmp_path / "with-data.asice"
+    renew(made.digests, target, trust=fresh, timestamp=stamper(own_pki, "tsa"), now=now())
+    with zipfile.ZipFile(target) as archive:
+        added = [n for n in archive.namelist() if n.startswith("trust/renewal001/")]
+        assert len(added) == 1 and archive.read(added[0]) in fresh.crls
+    assert made.check(target).ok and made.check(renewed(made, target, tmp_path / "again.asice")).ok
+    bad = tmp_path / "bad.asice"
+    with zipfile.ZipFile(target) as old, zipfile.ZipFile(bad, "w", zipfile.ZIP_STORED) as new:
+        for info in old.infolist():
+            new.writestr(info, b"x" if info.filename == added[0] else old.read(info))
+    assert "evidence.invalid" in made.codes(bad)
+
+
 def test_in_place_and_without_the_seals_own_stamp(made: Made, tmp_path: Path) -> None:
     file = tmp_path / "file.asice"
     shutil.copyfile(made.unstamped, file)
