@@ -111,7 +111,8 @@ def parse_note(note: str) -> Checkpoint:
 
 
 def verify_note(note: str, vkeys: Sequence[str]) -> Checkpoint:
-    """Gate: the note carries a valid signature of one of `vkeys` whose name is its origin.
+    """Gate: the note carries a valid signature of one of `vkeys` whose name is its origin
+    (or that of the same log in an earlier year, see `is_later_year`).
 
     Raises:
         SignerUnknown: signed by no known key.
@@ -119,7 +120,11 @@ def verify_note(note: str, vkeys: Sequence[str]) -> Checkpoint:
     """
     checkpoint = parse_note(note)
     body, signatures = split_note(note)
-    known = {(name, key_id): key for name, key_id, key in map(read_log_vkey, vkeys)}
+    known: dict[tuple[str, bytes], Ed25519PublicKey] = {}
+    for known_name, key_id, public in map(read_log_vkey, vkeys):
+        known[known_name, key_id] = public
+        if is_later_year(known_name, checkpoint.origin):
+            known[checkpoint.origin, _key_id(checkpoint.origin, public.public_bytes_raw())] = public
     by_origin = False
     seen: set[tuple[str, bytes]] = set()
     for name, blob in signatures:
@@ -211,6 +216,18 @@ def split_note(note: str) -> tuple[str, list[tuple[str, bytes]]]:
 def is_key_name(name: str) -> bool:
     """May it name a key (signed-note: not empty, no Unicode space, no plus sign)?"""
     return bool(name) and "+" not in name and not any(c.isspace() for c in name)
+
+
+def is_later_year(known: str, origin: str) -> bool:
+    """Is `origin` the log that the yearly log `known` (``…/2026``) goes on in, in a later year?
+
+    A yearly log keeps its key and changes its name at midnight; whoever trusts the key under
+    one year's name trusts it under the next. Any other change of name needs a new verifier key.
+    """
+    stem, _, year = known.rpartition("/")
+    other, _, later = origin.rpartition("/")
+    both = year + later
+    return bool(stem) and stem == other and len(year) == len(later) == 4 and both.isascii() and both.isdigit() and later > year
 
 
 def read_log_vkey(line: str) -> tuple[str, bytes, Ed25519PublicKey]:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
-from signing.checkpoint import ED25519, Checkpoint, decode_base64, parse_note, read_log_vkey, read_proof, verify_note
-from signing.cosignature import CosignerVkey, Kind, read_vkey, verify_cosignatures
+from signing.checkpoint import ED25519, Checkpoint, decode_base64, is_later_year, parse_note, read_log_vkey, read_proof, verify_note
+from signing.cosignature import CosignerVkey, Kind, key_id, read_vkey, verify_cosignatures
 from signing.errors import CheckpointInvalid, PolicyUnusable, QuorumMissing, SignerUnknown
 from signing.merkle import leaf_hash, verify_inclusion
 
@@ -114,7 +114,7 @@ class WitnessPolicy:
     def _signed(self, note: str) -> Checkpoint:
         origin = parse_note(note).origin
         plain = [log.vkey for log in self.logs if _type(log.vkey) == ED25519]
-        cosigning = [log.vkey for log in self.logs if _type(log.vkey) != ED25519]
+        cosigning = [_named(read_vkey(log.vkey), origin) for log in self.logs if _type(log.vkey) != ED25519]
         # The log's own ML-DSA-44 line counts as its signature too (tlog-checkpoint).
         by_second = any(c.name == origin for c in verify_cosignatures(note, cosigning))
         try:
@@ -135,6 +135,13 @@ class WitnessPolicy:
         if group is None:
             return {name}
         return {found for member in group.members for found in self._below(member)}
+
+
+def _named(key: CosignerVkey, origin: str) -> CosignerVkey:
+    """A log's second key under the name that its log has in this year."""
+    if not is_later_year(key.name, origin):
+        return key
+    return replace(key, name=origin, key_id=key_id(origin, key.kind, key.public))
 
 
 def _type(vkey: str) -> bytes:

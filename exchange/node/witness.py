@@ -22,7 +22,7 @@ from exchange.errors import ConfigError, WitnessStopped
 from exchange.store import witness_log
 from exchange.store.engine import Store
 from exchange.store.witness_log import Mark, RefusedHead, Seen, WitnessMark
-from signing.checkpoint import Checkpoint, decode_base64, parse_note, split_note, verify_note
+from signing.checkpoint import Checkpoint, decode_base64, is_later_year, parse_note, split_note, verify_note
 from signing.cosignature import CosignerKey, add_lines
 from signing.errors import CheckpointInvalid, ProofInvalid
 from signing.merkle import EMPTY_ROOT, HASH, verify_consistency
@@ -144,12 +144,9 @@ class Witness:
 
     def checkpoint(self, origin_sha256: str) -> str | None:
         """The last cosigned head of the log whose origin has this SHA-256 (lower hex)."""
-        origin = next((o for o in self._logs if hashlib.sha256(o.encode()).hexdigest() == origin_sha256), None)
-        if origin is None:
-            return None
         with self.store.read() as connection:
-            row = witness_log.seen(connection, origin)
-        return row.note or None if row is not None else None
+            rows = witness_log.all_seen(connection)
+        return next((row.note for row in rows if row.note and hashlib.sha256(row.origin.encode()).hexdigest() == origin_sha256), None)
 
     def refusals(self) -> list[RefusedHead]:
         """Refused heads that were kept as proof, oldest first."""
@@ -173,7 +170,7 @@ class Witness:
                 "cosigned": rows[origin].seconds if origin in rows else None,
                 "refused": sum(r.origin == origin for r in refusals),
             }
-            for origin in self._logs
+            for origin in dict.fromkeys((*self._logs, *rows))
         ]
         return {"name": self.name, "vkeys": self.vkeys(), "logs": logs, "stopped": stopped}
 
@@ -193,8 +190,8 @@ class Witness:
             raise _Refused(Reply(400, TEXT, f"malformed request: {error}\n")) from error
 
     def _check_signature(self, head: Checkpoint) -> None:
-        vkeys = self._logs.get(head.origin)
-        if vkeys is None:
+        vkeys = [vkey for name, own in self._logs.items() for vkey in own if name == head.origin or is_later_year(name, head.origin)]
+        if not vkeys:
             raise _Refused(Reply(404, TEXT, "unknown log\n"))
         try:
             verify_note(head.note, vkeys)

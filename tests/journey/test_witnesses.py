@@ -225,6 +225,33 @@ def test_a_hub_that_rewrites_gets_no_quorum(house: House, pki: Pki, tmp_path: Pa
     asyncio.run(story())
 
 
+def test_the_turn_of_the_year(house: House, pki: Pki, tmp_path: Path) -> None:
+    """The old log's last head is witnessed, then the new one's first; nobody changes a file for it."""
+
+    async def story() -> None:
+        async with Row(tmp_path, 3, vkey(pki)) as row, aiohttp.ClientSession() as session:
+            stage = Stage(house, row.policy(), session)
+            await stage.cosigning.publish_once()
+            await stage.cosigning.settle()
+            stage.log(3)  # the year's last entries, not yet published
+            with stage.office.store.read() as connection:
+                old = custody_log.current_epoch(connection)
+            new = stage.office.begin_epoch(ORIGIN.replace("2026", "2027"))
+            published = []
+            for _ in range(4):
+                published.append(await stage.cosigning.publish_once())
+                await stage.cosigning.settle()
+            found = [(h.epoch, h.witnessed) for h in published if h is not None]
+            assert found == [(old.number, True), (new.number, True)]
+            assert published[0] is not None and published[0].size == new.first - old.first
+            sealed = await stage.cosigning.seal_once()
+            assert sealed is not None and sealed.epoch == new.number
+            assert publishing.log_state(stage.office, stage.policy)["quorum"]
+            assert publishing.checkpoint(stage.office, publishing.epoch_called(stage.office, "2026")).startswith(ORIGIN)
+
+    asyncio.run(story())
+
+
 def test_sealed_heads_carry_ml_dsa_of_log_and_witnesses(house: House, pki: Pki, tmp_path: Path) -> None:
     async def story() -> None:
         async with Row(tmp_path, 3, vkey(pki)) as row, aiohttp.ClientSession() as session:

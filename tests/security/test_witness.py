@@ -349,3 +349,16 @@ def test_the_log_of_these_tests_proves_what_it_should() -> None:
     for old, size in ((1, 2), (10, 20), (10, 256), (255, 300), (256, 257)):
         roots = [parse_note(log.note(n)).root for n in (old, size)]
         verify_consistency(old, size, log.proof(old, size), *roots)
+
+
+def test_the_log_of_the_next_year_is_the_same_log(post: Post) -> None:
+    """At midnight the log goes on under another name; the witness follows it without being told, from size 0."""
+    later = "log.example.vn/2027"
+    assert post.ask(0, 10).status == 200
+    root = parse_note(post.log.note(2)).root
+    assert post.witness.add_checkpoint(request(0, [], post.log.key.under(later).sign_note(later, 2, root))).status == 200
+    assert post.witness.add_checkpoint(request(0, [], LogKey.generate(later).sign_note(later, 2, root))).status == 403
+    other = "log.example.vn/2027-2"
+    assert post.witness.add_checkpoint(request(0, [], post.log.key.under(other).sign_note(other, 2, root))).status == 404
+    assert {log["origin"]: log["size"] for log in post.witness.status()["logs"]} == {ORIGIN: 10, later: 2}
+    assert post.witness.checkpoint(hashlib.sha256(later.encode()).hexdigest()) is not None

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from signing.checkpoint import Checkpoint, LogKey, build_proof, parse_note
+from signing.checkpoint import Checkpoint, LogKey, build_proof, is_later_year, parse_note, verify_note
 from signing.cosignature import CosignerKey, Kind, add_lines, make_keys, message, read_vkey, save_keys, verify_cosignatures
 from signing.errors import CheckpointInvalid, KeyUnusable, PolicyUnusable, ProofInvalid, QuorumMissing, SignerUnknown
 from signing.merkle import leaf_hash
@@ -230,3 +230,24 @@ def test_times_that_cannot_be(seconds: int) -> None:
     line = f"— {key.name} {base64.b64encode(read_vkey(key.vkey()).key_id + struct.pack('>Q', seconds) + signature).decode()}\n"
     with pytest.raises(CheckpointInvalid, match="time"):
         verify_cosignatures(NOTE + line, [key.vkey()])
+
+
+def test_a_yearly_log_goes_on_under_its_next_name() -> None:
+    """The same key, the same log, a later year: nothing else is let through by that rule."""
+    assert is_later_year("log.example.vn/2026", "log.example.vn/2027")
+    for other in ("log.example.vn/2026", "log.example.vn/2025", "log.example.vn/2027-2", "lag.example.vn/2027", "log.example.vn/x/2027", "2027", "/2027"):
+        assert not is_later_year("log.example.vn/2026", other)
+    later = "log.example.vn/2027"
+    root = bytes(range(32))
+    note = LOG.under(later).sign_note(later, 1, root)
+    assert verify_note(note, [LOG.vkey()]).origin == later
+    with pytest.raises(SignerUnknown):
+        verify_note(LogKey.generate(later).sign_note(later, 1, root), [LOG.vkey()])
+    with pytest.raises(SignerUnknown):
+        verify_note(LOG.under("log.example.vn/2026-2").sign_note("log.example.vn/2026-2", 1, root), [LOG.vkey()])
+    with pytest.raises(CheckpointInvalid):
+        verify_note(note.replace("\n1\n", "\n2\n"), [LOG.vkey()])
+    assert parse_policy(policy(3)).check(cosigned(0, 1, note=note)).satisfied
+    head = parse_note(note)
+    alone = note.rpartition("\n\n")[0] + "\n\n" + SECOND.under(later).cosign(head, at=AT)
+    assert parse_policy(policy_text([(SECOND.vkey(), "")], [])).check(alone).checkpoint.origin == later
