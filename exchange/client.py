@@ -193,8 +193,16 @@ class Client:
 
     async def evidence(self, envelope: str, target: Path, *, content: bool = True) -> None:
         """Write the evidence file to `target`."""
-        path = f"/v1/documents/{quote(envelope, safe='')}/evidence?content={int(content)}"
-        target.write_bytes((await self._call("GET", path))[2])
+        url = f"{self._url}/v1/documents/{quote(envelope, safe='')}/evidence?content={int(content)}"
+        try:
+            async with self._open().get(url) as answer:
+                if answer.status >= 300:
+                    raise await _refusal(answer)
+                with target.open("wb") as file:
+                    async for chunk in answer.content.iter_chunked(CHUNK):
+                        file.write(chunk)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise HubUnreachable(f"{type(error).__name__}: {error}", place=self._url) from error
 
     async def statements(self) -> list[dict[str, Any]]:
         """Our daily statements, newest first, without their entries."""

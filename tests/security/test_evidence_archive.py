@@ -61,7 +61,7 @@ def test_renewal_brings_the_revocation_data_of_its_moment(made: Made, own_pki: P
     with zipfile.ZipFile(target) as archive:
         added = [n for n in archive.namelist() if n.startswith("trust/renewal001/")]
         assert len(added) == 1 and archive.read(added[0]) in fresh.crls
-    assert made.check(target).ok and made.check(renewed(made, target, tmp_path / "again.asice")).ok
+    assert made.check(target).ok and made.check(renewed(made, target, tmp_path / "again.asice", "tsa")).ok
     bad = tmp_path / "bad.asice"
     with zipfile.ZipFile(target) as old, zipfile.ZipFile(bad, "w", zipfile.ZIP_STORED) as new:
         for info in old.infolist():
