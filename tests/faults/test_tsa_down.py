@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -99,6 +101,25 @@ def test_a_sealed_head_holds_in_every_way(desk: Desk) -> None:
     desk.work()
     after = desk.seal()
     assert after is not None and after.size > entry.seq
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
+def test_stock_tools_check_a_sealed_head(desk: Desk, pki: Pki, tmp_path: Path) -> None:
+    """The commands of docs/witnesses.md."""
+    head = desk.seal()
+    assert head is not None and head.token is not None
+    for name, data in (("12345", head.note.encode()), ("12345.p7s", head.seal), ("12345.tst", head.token)):
+        (tmp_path / name).write_bytes(data)
+    (tmp_path / "root.pem").write_bytes((pki.folder / "trust" / "anchors" / "root.pem").read_bytes())
+    page = (Path(__file__).resolve().parents[2] / "docs" / "witnesses.md").read_text()
+    commands = [line for line in page.splitlines() if line.startswith("openssl ")]
+    assert len(commands) == 2
+    for command in commands:
+        done = subprocess.run(command.split(), cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    (tmp_path / "12345").write_bytes(head.note.encode() + b"x")
+    for command in commands:
+        assert subprocess.run(command.split(), cwd=tmp_path, capture_output=True).returncode != 0
 
 
 def test_hours_and_days(desk: Desk) -> None:
