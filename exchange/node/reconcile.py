@@ -83,6 +83,7 @@ class _Day:
         self.connection, self.found, self.before = connection, found, before
         self.statement = found.statement
         self.entries = {number: said(leaf) for number, leaf in found.leaves.items()}
+        self.lines, self.epochs = dict(self.statement.entries), dict(self.statement.epochs)
         self.differences: list[Difference] = []
         self.matched = self.noted = 0
         day = date.fromisoformat(self.statement.day)
@@ -169,11 +170,11 @@ class _Day:
     def receipt(self, document_id: str, envelope: str, digest: str, data: bytes) -> None:
         receipt = from_bytes(data)
         origin = parse_note(receipt.proof.partition("\n\n")[2]).origin
-        first = dict(self.statement.epochs).get(origin)
+        first = self.epochs.get(origin)
         if first is None or not self.statement.first <= first + receipt.index < self.statement.last:
             return
         number = first + receipt.index
-        line = dict(self.statement.entries).get(number)
+        line = self.lines.get(number)
         if line is None:
             self.add("missing", f"our receipt names entry {number}", number=number, document_id=document_id, envelope=envelope, digest=digest)
         elif line != leaf_hash(receipt.leaf):

@@ -118,6 +118,32 @@ def test_an_edited_entry_signed_again(log: LiveLog, tmp_path: Path) -> None:
     assert all((tmp_path / name).read_text().startswith(ORIGIN) for name in look.alerts[0].files)
 
 
+def test_honest_tiles_under_a_forged_head(log: LiveLog, tmp_path: Path) -> None:
+    """The published tiles are the true ones; what is signed is not what they hash to."""
+    follower = monitor(log, tmp_path)
+    follower.look(NOW)
+    log.grow(40)
+    forged = LiveLog(740)
+    forged.leaves[720] = b"{}"
+
+    def two_faced(path: str) -> bytes:
+        return forged(path) if path == "checkpoint" else log(path)
+
+    assert codes(monitor(two_faced, tmp_path).look(NOW)) == ["inconsistent"]
+    with pytest.raises(ProofInvalid):
+        mirror(two_faced, tmp_path / "mirror", [KEY.vkey()])
+
+
+def test_entries_that_are_not_those_of_the_tree(log: LiveLog, tmp_path: Path) -> None:
+    def lies(path: str) -> bytes:
+        data = log(path)
+        return join_bundle([b"{}", *split_bundle(data)[1:]]) if path == entries_path(1) else data
+
+    with pytest.raises(ProofInvalid, match="entries from 256"):
+        mirror(lies, tmp_path, [KEY.vkey()])
+    assert mirror(log, tmp_path, [KEY.vkey()]).head.size == 700 and verify_folder(tmp_path, [KEY.vkey()]).ok
+
+
 @pytest.mark.parametrize("change", ["delete", "swap", "last"])
 def test_deleted_and_moved_entries(log: LiveLog, tmp_path: Path, change: str) -> None:
     follower = monitor(log, tmp_path)

@@ -202,6 +202,29 @@ def test_the_hub_omits_an_accepted_document(town: House, desks: dict[str, Desk])
     assert kinds(result) == ["missing"] and result.differences[0].number == accepted
 
 
+def test_an_entry_of_ours_was_replaced(town: House, desks: dict[str, Desk]) -> None:
+    """The receipt holds the entry that was; the statement has another at its place."""
+    a_day(town, desks)
+    statements.close_days(town.hub.office, through=today())
+    found = checked(town, SENDER)
+    number = next(n for n, leaf in found.leaves.items() if said(leaf)["ev"] == Event.ACCEPTED.uri)
+    entries = tuple((n, b"\7" * 32 if n == number else digest) for n, digest in found.statement.entries)
+    with desks[SENDER].store.read() as connection:
+        result = reconcile(connection, replace(found, statement=replace(found.statement, entries=entries)))
+    assert [(d.kind, d.number) for d in result.differences] == [("altered", number)] and "receipt" in result.differences[0].detail
+
+
+def test_a_document_came_that_the_log_does_not_know(town: House, desks: dict[str, Desk]) -> None:
+    a_day(town, desks)
+    statements.close_days(town.hub.office, through=today())
+    found = checked(town, PULLER)
+    kept_leaves = {n: leaf for n, leaf in found.leaves.items() if not said(leaf).get("msg")}
+    entries = tuple(e for e in found.statement.entries if e[0] in kept_leaves)
+    with desks[PULLER].store.read() as connection:
+        result = reconcile(connection, replace(found, leaves=kept_leaves, statement=replace(found.statement, entries=entries)))
+    assert kinds(result) == ["missing"] * 3 and sum("received this document" in d.detail for d in result.differences) == 1
+
+
 def test_the_hub_invents_events(town: House, desks: dict[str, Desk]) -> None:
     a_day(town, desks)
     office = town.hub.office
@@ -290,6 +313,11 @@ def test_what_makes_a_statement_invalid(town: House, desks: dict[str, Desk]) -> 
         with pytest.raises(SigningError):
             checked(town, PULLER, json.dumps({**value, key: change}).encode())
     data = base64.b64decode(value["statement"])
+    for old, new in ((b'"count":', b'"count":1'), (b'"root":"', b'"root":"0'), (b'{"agency"', b'{ "agency"')):
+        forged = data.replace(old, new, 1)
+        file = statement_file(forged, sign_seal(hashlib.sha256(forged).digest(), town.hub.office.seal_key), list(good.leaves.values()))
+        with pytest.raises(StatementInvalid):
+            checked(town, PULLER, file)
     value["seal"] = base64.b64encode(sign_seal(hashlib.sha256(data + b" ").digest(), town.hub.office.seal_key)).decode()
     with pytest.raises(SealInvalid):
         checked(town, PULLER, json.dumps(value).encode())
