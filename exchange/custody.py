@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
 from exchange.errors import CustodyError
 from exchange.event_reasons import split_why
@@ -106,6 +107,19 @@ NEGATIVE = frozenset(
         Event.RECALL_REFUSED,
     }
 )
+
+
+def envelope_id(now: datetime, chance: bytes) -> str:
+    """A new envelope's id: UUID version 7 (RFC 9562 5.7), so that what is under way
+    lies together in the log's index however long the log is.
+
+    Args:
+        chance: 10 random bytes.
+    """
+    milliseconds = int(now.timestamp() * 1000)
+    value = milliseconds << 80 | int.from_bytes(chance[:10], "big")
+    value = value & ~(0xF << 76) & ~(0x3 << 62) | 7 << 76 | 2 << 62
+    return str(UUID(int=value))
 
 
 def event_of(uri: str) -> Event | None:

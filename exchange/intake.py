@@ -18,7 +18,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from exchange.agency import Agency, Mode, Purpose, check_code, check_open
-from exchange.custody import Entry, Event
+from exchange.custody import Entry, Event, envelope_id
 from exchange.delivery import Delivery, State
 from exchange.edxml.read import read_package
 from exchange.envelope import Attachment, Package, document_code, header_digest
@@ -228,8 +228,9 @@ def _complete(attachment: Attachment, verdict: PdfVerdict | None) -> bool:
 def _row(office: Office, submission: Submission, package: Package, seal_sha256: str, verdicts: dict[int, PdfVerdict], mark: str) -> EnvelopeRow:
     header = package.header
     date = header.promulgation_date
+    now = office.clock()
     return EnvelopeRow(
-        id=str(uuid.uuid4()),
+        id=envelope_id(now, os.urandom(10)),
         sender=submission.caller,
         document_id=header.document_id,
         kind=int(header.business.kind),
@@ -240,7 +241,7 @@ def _row(office: Office, submission: Submission, package: Package, seal_sha256: 
         code=document_code(header),
         promulgation_date=date.isoformat() if date else "",
         priority=int(header.priority),
-        accepted_at=office.clock(),
+        accepted_at=now,
         verdict=json.dumps({str(k): to_json(v) for k, v in verdicts.items()}, ensure_ascii=False),
         mark=mark,
         header_sha256=header_digest(header),

@@ -40,6 +40,7 @@ from exchange.store.tables import custody_entry as e
 from exchange.store.tables import custody_epoch as p
 from exchange.store.tables import custody_tile as t
 from signing.checkpoint import Checkpoint, parse_note
+from signing.merkle import Edges
 
 BATCH = 1000
 CHAINS = 200  # chains looked up in one statement
@@ -47,6 +48,8 @@ COPY_FROM = 50  # entries from which COPY is worth its set-up
 
 COLUMNS = ("seq", "leaf", "leaf_hash", "envelope", "recipient", "n", "event", "sender", "at")
 _PG_TYPES = ("int8", "bytea", "bytea", "text", "text", "int4", "text", "text", "timestamptz")
+
+_TAIL = "custody_tail"
 
 _Chain = tuple[str, str]
 _NEWEST_SQLITE = "SELECT a, b, e.n, e.leaf_hash FROM w CROSS JOIN custody_entry AS e WHERE e.envelope = a AND e.recipient = b AND e.envelope <> ''"
@@ -81,10 +84,10 @@ def append(connection: Connection, entries: Sequence[Entry], *, salts: Callable[
     """
     if not entries:
         return []
-    start = size(connection)
+    tail = _tail(connection)
     heads = _chains(connection, {(entry.envelope, entry.recipient) for entry in entries if entry.envelope})
     rows: list[tuple[Any, ...]] = []
-    for seq, entry in enumerate(entries, start):
+    for seq, entry in enumerate(entries, tail.seq + 1):
         chain = (entry.envelope, entry.recipient)
         # One chain per (envelope, recipient); entries of no envelope form no chain.
         n, previous = heads.get(chain, (0, "")) if entry.envelope else (0, "")
@@ -92,16 +95,38 @@ def append(connection: Connection, entries: Sequence[Entry], *, salts: Callable[
         digest = leaf_hash(leaf)
         heads[chain] = (n + 1, digest.hex())
         rows.append((seq, leaf, digest, entry.envelope, entry.recipient, n, entry.event.value, entry.sender, entry.at))
-    write_rows(connection, rows)
-    return list(range(start, start + len(rows)))
+    _write(connection, rows, tail)
+    return [row[0] for row in rows]
 
 
 def write_rows(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
     """Store finished rows (in the order of `COLUMNS`, densely numbered from the log's
     end) with the tiles they fill and the new edge."""
-    start = int(rows[0][0])
+    _write(connection, rows, _tail(connection))
+
+
+@dataclass(slots=True)
+class _Tail:
+    # The newest entry with the edges behind it, kept with the database connection.
+    seq: int
+    leaf_hash: bytes
+    epoch: Epoch
+    edges: Edges
+
+
+def _tail(connection: Connection) -> _Tail:
+    newest = connection.execute(select(e.c.seq, e.c.leaf_hash).order_by(e.c.seq.desc()).limit(1)).first()
+    seq, digest = (-1, b"") if newest is None else (int(newest[0]), newest[1])
+    kept: _Tail | None = connection.info.pop(_TAIL, None)
+    # Leaves are salted: the same newest entry means the same log before it. A rolled
+    # back or another process's append leaves another one, and the edges are read anew.
+    if kept is not None and (kept.seq, kept.leaf_hash) == (seq, digest):
+        return kept
     epoch = current_epoch(connection)
-    edges = stored_edges(connection, epoch, start)
+    return _Tail(seq, digest, epoch, stored_edges(connection, epoch, seq + 1))
+
+
+def _write(connection: Connection, rows: Sequence[tuple[Any, ...]], tail: _Tail) -> None:
     if connection.dialect.name == "postgresql" and len(rows) >= COPY_FROM:
         driver: Any = connection.connection.driver_connection
         with driver.cursor() as cursor, cursor.copy(f"COPY custody_entry ({', '.join(COLUMNS)}) FROM STDIN (FORMAT BINARY)") as copy:
@@ -110,13 +135,15 @@ def write_rows(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
                 copy.write_row(row)
     else:
         connection.execute(insert(e), [dict(zip(COLUMNS, row, strict=True)) for row in rows])
-    full = edges.append([row[2] for row in rows], start - epoch.first)
+    number = tail.epoch.number
+    full = tail.edges.append([row[2] for row in rows], tail.seq + 1 - tail.epoch.first)
     if full:
-        number = epoch.number
         connection.execute(insert(t), [{"epoch": number, "level": level, "idx": index, "hashes": data} for level, index, data in full])
         connection.execute(delete(g).where(g.c.epoch == number))
-        upper = [{"epoch": number, "level": level, "hashes": b"".join(row)} for level, row in enumerate(edges.rows) if level]
+        upper = [{"epoch": number, "level": level, "hashes": b"".join(row)} for level, row in enumerate(tail.edges.rows) if level]
         connection.execute(insert(g), upper)
+    tail.seq, tail.leaf_hash = rows[-1][0], rows[-1][2]
+    connection.info[_TAIL] = tail
 
 
 def _chains(connection: Connection, keys: set[_Chain]) -> dict[_Chain, tuple[int, str]]:
@@ -188,6 +215,7 @@ def _entry(row: Any) -> LogEntry:
 
 def insert_epoch(connection: Connection, epoch: Epoch) -> None:
     """Enter an epoch; `sign_order` and `custody_recovery` decide when."""
+    connection.info.pop(_TAIL, None)
     connection.execute(insert(p).values(number=epoch.number, origin=epoch.origin, first=epoch.first, vkey=epoch.vkey, at=epoch.at))
 
 
