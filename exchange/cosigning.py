@@ -42,6 +42,8 @@ class Cosigning:
         if round_ is None:
             return None
         seats = [s for s in await asyncio.to_thread(self.publisher.due, round_) if s.url not in self._busy]
+        if round_.again and not seats:
+            return None
         pending = {asyncio.create_task(self._ask(seat, round_)) for seat in seats}
         if round_.published:
             self._collect_late(pending, round_)  # those who were down, or busy, when it was published

@@ -46,12 +46,14 @@ class Seat:
 @dataclass(slots=True)
 class Round:
     """One head on its way to the witnesses. `lines` are checked cosignatures by verifier key;
-    a head for `sealing` takes ML-DSA-44 ones from all. `published`: it needs no more, but may get more."""
+    a head for `sealing` takes ML-DSA-44 ones from all. `again`: it was published before;
+    `published`: it needs no more cosignatures, but may get more."""
 
     epoch: int
     head: Checkpoint
     started: datetime
     sealing: bool = False
+    again: bool = False
     lines: dict[str, str] = field(default_factory=dict)
     states: dict[str, WitnessState] = field(default_factory=dict)
     published: bool = False
@@ -98,8 +100,8 @@ class Publisher:
         if latest is None or latest.size < head.size:
             return Round(epoch, head, self.office.clock())
         # The note as it was published: what it has is kept, what it lacks is asked for.
-        round_ = Round(epoch, parse_note(latest.note), self.office.clock(), published=latest.witnessed)
-        return round_ if self.due(round_) or not latest.witnessed else None
+        round_ = Round(epoch, parse_note(latest.note), self.office.clock(), again=True, published=latest.witnessed)
+        return round_ if self.due(round_) else None
 
     def due(self, round_: Round) -> list[Seat]:
         """Whom to ask: those whose cosignature the head lacks, and who are not resting after failures."""
