@@ -115,12 +115,13 @@ def edges_at(connection: Connection, count: int, epoch: int | None = None) -> Ed
     Raises:
         CustodyError: the log has no such tile.
     """
+    own, end = bounds(connection, epoch)
     rows: list[list[bytes]] = [[]]
     for level in range(8):
         index, width = divmod(count >> (8 * level), TILE)
         if level and not index and not width:
             break
-        data = tile(connection, level, index, width, epoch) if width else b""
+        data = _tile(connection, own, end, level, index, width) if width else b""
         row = [data[i : i + HASH] for i in range(0, len(data), HASH)]
         rows[level:] = [row]
     return Edges(rows)

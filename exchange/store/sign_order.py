@@ -176,7 +176,8 @@ def _leaf_names(connection: Connection, epoch: Epoch, mark: Mark) -> bool:
 
 
 def _edges_of(connection: Connection, epoch: Epoch, last: Mark, place: str) -> Edges:
-    count = custody_tree.head(connection, epoch.number)[0]
+    own, end = custody_tree.bounds(connection, epoch.number)
+    count = end - own.first
     if count < last.size:
         raise HighWaterError(f"{count} entries, signed {last.size}", place=place)
     edges = custody_tree.edges_at(connection, last.size, epoch.number)
