@@ -165,6 +165,10 @@ def verify(folder: Path | None, config: Path | None, proof: Path | None, leaf: P
         raise click.UsageError("FOLDER with --trust, or --config, or --proof with --leaf and --trust")
 
 
+def _fail(screen: Screen, problem: str, place: str = "") -> None:
+    screen.fail("custody.failed", "Không khớp", "Does not hold", place=place, detail=problem)
+
+
 def _verify_folder(folder: Path, keys: list[str], screen: Screen) -> None:
     try:
         with bar_of(screen) as bar:
@@ -176,7 +180,7 @@ def _verify_folder(folder: Path, keys: list[str], screen: Screen) -> None:
     value = {"origin": head.origin, "size": head.size, "root": head.root.hex(), "entries": found.entries, "heads": found.heads}
     screen.value({**value, "ok": found.ok, "problems": found.problems})
     for problem in found.problems:
-        screen.fail("custody.failed", problem, problem)
+        _fail(screen, problem)
     if not found.ok:
         sys.exit(1)
     screen.say(
@@ -196,7 +200,7 @@ def _verify_hub(config: Path, screen: Screen) -> None:
             problems.append(f"{error.code}: {error.detail}")
     screen.value({"size": audit.size, "root": audit.root.hex(), "ok": not problems, "problems": problems})
     for problem in problems:
-        screen.fail("custody.failed", problem, problem)
+        _fail(screen, problem)
     if problems:
         sys.exit(1)
     screen.say(f"Sổ đúng: {audit.size} mục, gốc {audit.root.hex()}", f"The log holds: {audit.size} entries, root {audit.root.hex()}")
@@ -259,7 +263,7 @@ def fsck_all(config: Path, no_content: bool, screen: Screen) -> None:
     screen.table(("Soát toàn bộ", "Everything recomputed"), (("", ""), ("Phần", "Part"), ("Đã xét", "Looked at"), ("Sai", "Wrong")), rows)
     for checked in results:
         for problem in checked.problems:
-            screen.fail("custody.failed", problem, problem, place=checked.step)
+            _fail(screen, problem, screen.word(*fsck.STEP_NAMES[checked.step]))
     sys.exit(0 if ok else 1)
 
 
