@@ -78,7 +78,8 @@ def _subject(office: Office, row: EnvelopeRow, statuses: Mapping[str, StatusRow]
     if event is None:
         raise CustodyError(f"unknown event {said['ev']}", place=row.id)
     status = statuses.get(said.get("obj", {}).get("sha256", ""))
-    name = row.id if event is Event.ACCEPTED else status.id if status is not None else f"{row.id}/{seq}"
+    own = status is not None and (status.code, status.agency) == (said.get("st"), said.get("by"))
+    name = row.id if event is Event.ACCEPTED else status.id if status is not None and own else f"{row.id}/{seq}"
     why = said.get("why", "")
     return Subject(
         subject=name,

@@ -6,7 +6,7 @@ import shutil
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from exchange.receipt import from_bytes
@@ -27,10 +27,10 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def stamper(pki: Pki, name: str = "tsa") -> Timestamper:
-    """Time-stamps by an authority of the PKI, made in this process."""
+def stamper(pki: Pki, name: str = "tsa", *, ahead: timedelta = timedelta(0)) -> Timestamper:
+    """Time-stamps by an authority of the PKI, made in this process; its clock may go wrong."""
     key = open_key(pki.folder / "tsa" / f"{name}.pem")
-    return http_timestamper([name], lambda _u, b, _c: respond(b, key, now=now(), serial=1), Trust.load(pki.folder / "trust"))
+    return http_timestamper([name], lambda _u, b, _c: respond(b, key, now=now() + ahead, serial=1), Trust.load(pki.folder / "trust"))
 
 
 @dataclass

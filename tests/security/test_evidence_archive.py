@@ -140,6 +140,23 @@ def test_an_authority_compromised_later(made: Made, own_pki: Pki, tmp_path: Path
     assert report.ok, report.reasons
 
 
+def test_an_archive_authority_compromised_later(made: Made, own_pki: Pki, tmp_path: Path) -> None:
+    once = renewed(made, made.unstamped, tmp_path / "once.asice", "tsa2")
+    twice = renewed(made, once, tmp_path / "twice.asice", "tsa")
+    revoked_at = now() + timedelta(hours=1)
+    trust, at = with_crl(own_pki, "tsa2", revoked_at, revoked_at + timedelta(hours=1)), revoked_at + timedelta(hours=2)
+    assert not made.check(once, trust=trust, at=at).ok
+    assert made.check(twice, trust=trust, at=at).ok
+
+
+def test_a_later_round_cannot_be_older(made: Made, own_pki: Pki, tmp_path: Path) -> None:
+    """An authority whose clock goes wrong, or a forger: a stamp older than what it covers."""
+    once, wrong = tmp_path / "once.asice", tmp_path / "wrong.asice"
+    renew(made.digests, once, trust=made.trust(), timestamp=stamper(own_pki), now=now())
+    renew(once, wrong, trust=made.trust(), timestamp=stamper(own_pki, "tsa2", ahead=-timedelta(hours=5)), now=now())
+    assert "timestamp.invalid" in made.codes(wrong)
+
+
 def with_crl(pki: Pki, authority: str, revoked_at: datetime, issued: datetime) -> Trust:
     """The trust folder with one more list, on which the authority's certificate is compromised."""
     data = (pki.folder / "ca" / "issuing.pem").read_bytes()

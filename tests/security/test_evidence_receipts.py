@@ -17,16 +17,19 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from exchange.client import Client
 from exchange.config import NodeSettings
+from exchange.custody import Entry, Event
 from exchange.delivery import Retry
 from exchange.errors import ReceiptInvalid
 from exchange.node.agent import Agent
 from exchange.node.desk import Desk
 from exchange.node.local_api import local_app
 from exchange.node.reconcile import Shelf
+from exchange.office import Subject
 from exchange.receipt import from_bytes
 from exchange.store import journal
 from exchange.store.engine import Store
 from signing.checkpoint import LogKey
+from signing.evidence import check
 from signing.keys import open_key
 from signing.receipt_check import check_receipt
 from signing.sandbox import Sandbox
@@ -60,6 +63,7 @@ class Given:
     refusal: bytes
     acknowledged: bytes
     registered: bytes
+    consigned: bytes
     status: bytes
     status_seal: bytes
 
@@ -87,7 +91,8 @@ def given(pki: Pki, sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) 
     status, seal = house.status("01")
     acknowledged = house.hub.acknowledge(PULLER, delivery, status, seal)
     registered = house.hub.report_status(PULLER, *house.status("03"))
-    yield Given(house, package, receipt, refusal, acknowledged, registered, status, seal)
+    consigned = house.hub.receipt(SENDER, from_bytes(receipt).envelope, from_bytes(receipt).index + 1)
+    yield Given(house, package, receipt, refusal, acknowledged, registered, consigned, status, seal)
     house.close()
 
 
@@ -112,6 +117,7 @@ LIES: dict[str, Callable[[Given], bytes]] = {
     "not even JSON": lambda g: b"OK",
     "another package's": lambda g: g.refusal,
     "a status's": lambda g: g.acknowledged,
+    "another event's, about the same package": lambda g: g.consigned,
     "evidence changed": lambda g: changed(g.receipt, flip("evidence")),
     "seal changed": lambda g: changed(g.receipt, flip("seal")),
     "entry changed": lambda g: changed(g.receipt, flip("leaf")),
@@ -188,6 +194,44 @@ def test_a_status_must_be_entered_as_it_was_said(given: Given) -> None:
     for answer in (given.registered, given.receipt):
         with pytest.raises(ReceiptInvalid):
             asyncio.run(go(answer))
+
+
+@pytest.mark.parametrize(("by", "code"), [(PULLER, "03"), (SENDER, "01")])
+def test_a_hub_that_enters_a_status_as_something_else(given: Given, by: str, code: str) -> None:
+    """The entry names the digest of the agency's sealed status, but another code or agency."""
+    office, envelope = given.house.hub.office, from_bytes(given.receipt).envelope
+    digest = hashlib.sha256(given.status).hexdigest()
+    said = json.loads(from_bytes(given.acknowledged).leaf)
+    document = said["doc"]
+    entry = Entry(
+        event=Event.HANDED_OVER,
+        at=now(),
+        by=by,
+        envelope=envelope,
+        document_id=document["id"],
+        document_sha256=document["sha256"],
+        sender=SENDER,
+        recipient=PULLER,
+        object_sha256=digest,
+        object_type="edxml-status+seal",
+        status=code,
+    )
+    index = office.store.write(lambda c: office.append(c, [entry]))[0]
+    subject = Subject(f"lie/{by}/{code}", envelope, entry.event, entry.at, index, SENDER, PULLER, document["id"], digest, len(given.status))
+    lie = office.receipt(subject)
+
+    async def go() -> None:
+        client = given.client(agency=PULLER)
+        client.answer = lie
+        await client.acknowledge("d", given.status, now=now(), seal=given.status_seal)
+
+    with pytest.raises(ReceiptInvalid, match="entered as"):
+        asyncio.run(go())
+    # The evidence file tells on it as well: what the agency sealed says something else.
+    target = given.house.folder / f"lie-{code}-{by}.asice"
+    given.house.hub.evidence(SENDER, envelope, target)
+    report = check(target, trust=Trust.load(given.house.pki.folder / "trust"), vkeys=office.vkeys(), at=now())
+    assert "evidence.other_status" in {r.code for r in report.reasons}
 
 
 # -- the node --------------------------------------------------------------------
