@@ -172,9 +172,6 @@ def _engine(url: str, *, writer: bool) -> Engine:
             connect_args={"timeout": 30, "check_same_thread": False, "isolation_level": None},
         )
         event.listen(engine, "connect", _prepare_sqlite)
-        if writer:
-            # What a batch touches of the log's index stays in memory: half as much again appended.
-            event.listen(engine, "connect", lambda connection, _record: connection.execute("PRAGMA cache_size=-16384"))
         statement = "BEGIN IMMEDIATE" if writer else "BEGIN"
         event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(statement))
         return engine

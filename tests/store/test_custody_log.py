@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import rfc8785
@@ -198,6 +199,22 @@ def test_two_sequencers_append_in_turn(store: Store, url: str, tmp_path: Path) -
     with store.read() as c:
         assert custody_log.size(c) == 2 * sum(1 + n % 5 for n in range(24))
         assert recompute(c).ok and check_chains(c) == []
+
+
+def test_a_rolled_back_append_leaves_no_trace_in_what_follows(store: Store, url: str, tmp_path: Path) -> None:
+    def fails(c: Any) -> None:
+        custody_log.append(c, entries(3), salts=new_salt)
+        raise ValueError("no")
+
+    grow(store, 5)
+    with pytest.raises(ValueError):
+        store.write(fails)
+    other = Store.open(url, blobs=tmp_path / "blobs2")
+    grow(other, 3)  # as many as were taken back, but others
+    other.close()
+    grow(store, 300)
+    with store.read() as c:
+        assert custody_log.size(c) == 308 and recompute(c).ok and check_chains(c) == []
 
 
 def test_without_the_lock_the_key_refuses_the_second(store: Store, url: str) -> None:
