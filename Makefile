@@ -4,7 +4,7 @@ BASE := $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 PY := .venv/bin/python
 
-.PHONY: help demo test check venv docs bench bench-signing bench-opinions docker-test lock clean
+.PHONY: help demo test check venv docs bench bench-witnesses bench-signing bench-opinions bench-custody docker-test lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /  — /'
@@ -33,6 +33,12 @@ bench-signing: venv ## print what signing and verifying cost here, against floor
 
 bench-opinions: venv ## show changed copies of a signed document to other verifiers
 	@$(PY) -m benchmarks.opinions
+
+bench-witnesses: venv ## print how soon an entry is under a head that five of seven witnesses cosigned
+	@$(PY) -m benchmarks.witnesses
+
+bench-custody: venv ## print what the custody log costs here: appending, proving, auditing, accepting
+	@$(PY) -m benchmarks.custody
 
 docker-test: venv ## build the images, start the stack, send one document through, stop
 	@sh docker/test.sh

@@ -17,9 +17,10 @@ from signing.show import Screen
 
 _HUB, _AGENCY = "exchange.cli_hub", "exchange.cli_agency"
 PLACES = {
-    **dict.fromkeys(("serve", "agency", "queue", "trace", "hold", "release", "resend", "custody", "migrate", "doctor"), _HUB),
+    **dict.fromkeys(("serve", "agency", "queue", "trace", "hold", "release", "resend", "migrate", "doctor"), _HUB),
     **dict.fromkeys(("node", "pack", "submit", "inbox", "fetch", "acknowledge", "status", "life"), _AGENCY),
     **dict.fromkeys(("sign", "timestamp", "sign-prepare", "sign-complete"), "signing.cli_sign"),
+    "custody": "exchange.cli_custody",
     "verify": "signing.cli_verify",
     "inspect": "signing.cli_inspect",
     "trust": "signing.cli_trust",

@@ -11,16 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.progress import Progress
 
 from exchange.agency import Agency, Mode
 from exchange.config import HubSettings, load_hub
 from exchange.hub import Hub
 from exchange.server import open_hub, run_hub
 from exchange.store.engine import Store
-from signing.checkpoint import verify_note, verify_proof
-from signing.errors import SigningError
-from signing.show import EVENT_COLUMNS, Screen, event_label, local, moment, options, refused
+from signing.checkpoint import verify_note
+from signing.show import EVENT_COLUMNS, Screen, event_label, local, moment, options
 
 FILE = click.Path(path_type=Path, exists=True)
 CONFIG = click.option("--config", "config", type=FILE, envvar="VANTHU_CONFIG", default="hub.toml", show_default=True, help="The hub's configuration file.")
@@ -204,77 +202,6 @@ resend = _operate(
 )
 
 
-@click.group()
-def custody() -> None:
-    """The custody log: head, prove, verify."""
-
-
-@custody.command("head")
-@CONFIG
-@options
-def head(config: Path, screen: Screen) -> None:
-    """Show the newest signed head."""
-    with hub_of(config) as hub:
-        note = hub.checkpoint()
-    screen.value({"note": note})
-    if not screen.as_json:
-        click.echo(note, nl=False)
-
-
-@custody.command("prove")
-@CONFIG
-@click.argument("envelope")
-@click.option("--index", type=int, help="Which event; the acceptance by default.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write an evidence file (.asice) instead of a proof.")
-@options
-def prove(config: Path, envelope: str, index: int | None, output: Path | None, screen: Screen) -> None:
-    """Print the offline proof of an event, or write the evidence file."""
-    with hub_of(config) as hub:
-        if output is not None:
-            hub.evidence(None, envelope, output)
-            screen.value({"file": str(output)})
-            screen.say(f"Đã ghi {output}", f"Written {output}")
-            return
-        text = hub.proof(None, envelope, index)
-    screen.value({"proof": text})
-    if not screen.as_json:
-        click.echo(text, nl=False)
-
-
-@custody.command("verify")
-@click.option("--config", "config", type=FILE, envvar="VANTHU_CONFIG", help="The hub's configuration: recompute its whole log.")
-@click.option("--proof", type=FILE, help="A .tlog-proof file; with --leaf and --trust.")
-@click.option("--leaf", type=FILE, help="The log entry that the proof is about.")
-@click.option("--trust", "trust_folder", type=FILE, envvar="VANTHU_TRUST", help="Folder with log.vkey.")
-@options
-def verify_log(config: Path | None, proof: Path | None, leaf: Path | None, trust_folder: Path | None, screen: Screen) -> None:
-    """Recompute the whole log, or check one proof offline."""
-    if proof is not None and leaf is not None and trust_folder is not None:
-        try:
-            index, checkpoint = verify_proof(proof.read_text(), leaf.read_bytes(), (trust_folder / "log.vkey").read_text().split())
-        except SigningError as error:
-            sys.exit(refused(screen, error))
-        screen.value({"index": index, "origin": checkpoint.origin, "size": checkpoint.size})
-        screen.say(f"Đúng: mục {index} của {checkpoint.size} trong sổ {checkpoint.origin}", f"Holds: entry {index} of {checkpoint.size} in {checkpoint.origin}")
-        return
-    if config is None:
-        raise click.UsageError("--config, or --proof with --leaf and --trust")
-    with hub_of(config) as hub, Progress(console=screen.err, transient=True, disable=screen.as_json) as bar:
-        task = bar.add_task(screen.word("Tính lại sổ", "Recomputing"), total=hub.entries())
-        audit = hub.verify_log(lambda count: bar.update(task, completed=count))
-        problems = list(audit.problems)
-        try:
-            verify_note(hub.checkpoint(), [hub.office.log_key.vkey()])
-        except SigningError as error:
-            problems.append(f"{error.code}: {error.detail}")
-    screen.value({"size": audit.size, "root": audit.root.hex(), "ok": not problems, "problems": problems})
-    for problem in problems:
-        screen.fail("custody.failed", problem, problem)
-    if problems:
-        sys.exit(1)
-    screen.say(f"Sổ đúng: {audit.size} mục, gốc {audit.root.hex()}", f"The log holds: {audit.size} entries, root {audit.root.hex()}")
-
-
 @click.command()
 @CONFIG
 @options
@@ -331,4 +258,4 @@ def _check_log(settings: HubSettings) -> str:
 
 
 _CHECKS = (("store", _check_hub), ("seal", _check_seal), ("blobs", _check_disk), ("log head", _check_log))
-VERBS = (serve, agency, queue, trace, hold, release, resend, custody, migrate, doctor)
+VERBS = (serve, agency, queue, trace, hold, release, resend, migrate, doctor)

@@ -11,8 +11,9 @@ import base64
 import binascii
 import hashlib
 import os
+import time
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -22,12 +23,17 @@ from urllib.parse import quote
 import aiohttp
 
 from exchange.courier import CHUNK, client_tls
-from exchange.errors import DigestMismatch, ExchangeError, HubUnreachable, ReceiptInvalid
-from signing.errors import SigningError
+from exchange.edxml.status import read_status
+from exchange.errors import DigestMismatch, ExchangeError, HubUnreachable, NotWitnessed, ReceiptInvalid
+from exchange.lifecycle import parse_status
+from signing.errors import QuorumMissing, SigningError
 from signing.keys import SigningKey
-from signing.receipt_check import ReceiptFinding, check_receipt
+from signing.receipt_check import ReceiptFinding, check_receipt, read_leaf
 from signing.seal import sign_seal
 from signing.trust import Trust
+from signing.witness_policy import WitnessPolicy, check_witnessed_proof
+
+POLL_SECONDS = 0.25
 
 
 class Refused(ExchangeError):
@@ -54,6 +60,7 @@ class Proven:
     data: bytes
     finding: ReceiptFinding
     replayed: bool = False
+    witnessed_proof: str = ""  # tlog-proof in a head that satisfied the client's policy; "" without one
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +75,12 @@ class Fetched:
 
 
 class Client:
-    """One agency's connection to the hub. Use as an async context manager."""
+    """One agency's connection to the hub. Use as an async context manager.
+
+    Args:
+        policy: when given, nothing counts as taken before a head that satisfies it covers the entry.
+        witness_wait_seconds: how long to wait for that.
+    """
 
     def __init__(
         self,
@@ -80,10 +92,13 @@ class Client:
         trust: Trust,
         vkeys: Sequence[str],
         timeout_seconds: float = 120.0,
+        policy: WitnessPolicy | None = None,
+        witness_wait_seconds: float = 10.0,
     ) -> None:
         self._url = hub_url.rstrip("/")
         self._tls = client_tls(tls_certificate, tls_ca)
         self._key, self._trust, self._vkeys = key, trust, tuple(vkeys)
+        self._policy, self._wait = policy, witness_wait_seconds
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds, connect=10)
         self._session: aiohttp.ClientSession | None = None
 
@@ -102,6 +117,7 @@ class Client:
         Raises:
             Refused: the hub's refusal. HubUnreachable: outcome unknown, ask again.
             ReceiptInvalid: an answer that proves nothing; not to be treated as sent.
+            NotWitnessed: the receipt holds, but the policy's witnesses have not cosigned yet; ask again.
         """
         digest = await asyncio.to_thread(_digest, package)
         seal = seal or sign_seal(digest, self._key)
@@ -110,8 +126,8 @@ class Client:
         status, _, data = await self._call("POST", "/v1/packages", data=_stream(package), headers=headers)
         proven = self._prove(data, digest.hex(), now, replayed=status == 200)
         if not proven.finding.event.endswith("/SubmissionAcceptance"):
-            raise ReceiptInvalid(proven.finding.event, place="receipt")
-        return proven
+            raise _proves_nothing(data, proven.finding.event)
+        return await self._witnessed(proven)
 
     async def inbox(self, *, after: int = 0, limit: int = 50, wait: float = 0) -> tuple[list[dict[str, Any]], int]:
         """Mailbox lines above the cursor `after`, and the next cursor."""
@@ -177,8 +193,24 @@ class Client:
 
     async def evidence(self, envelope: str, target: Path, *, content: bool = True) -> None:
         """Write the evidence file to `target`."""
-        path = f"/v1/documents/{quote(envelope, safe='')}/evidence?content={int(content)}"
-        target.write_bytes((await self._call("GET", path))[2])
+        url = f"{self._url}/v1/documents/{quote(envelope, safe='')}/evidence?content={int(content)}"
+        try:
+            async with self._open().get(url) as answer:
+                if answer.status >= 300:
+                    raise await _refusal(answer)
+                with target.open("wb") as file:
+                    async for chunk in answer.content.iter_chunked(CHUNK):
+                        file.write(chunk)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise HubUnreachable(f"{type(error).__name__}: {error}", place=self._url) from error
+
+    async def statements(self) -> list[dict[str, Any]]:
+        """Our daily statements, newest first, without their entries."""
+        return list((await self._json("/v1/statements"))["items"])
+
+    async def statement(self, day: str) -> bytes:
+        """The statement of a day (YYYY-MM-DD) with its entries; not checked here."""
+        return (await self._call("GET", f"/v1/statements/{quote(day, safe='')}"))[2]
 
     async def agencies(self, query: str = "") -> list[dict[str, Any]]:
         """The directory."""
@@ -188,16 +220,47 @@ class Client:
         digest = hashlib.sha256(status).digest()
         headers = {**_sealed(seal or sign_seal(digest, self._key)), "Content-Type": "application/edxml+xml"}
         _, _, data = await self._call("POST", path, data=status, headers=headers)
-        return self._prove(data, digest.hex(), now)
+        proven = self._prove(data, digest.hex(), now)
+        # The hub must have entered what the message says, not merely that there was one.
+        said, wanted = read_leaf(proven.finding.leaf), read_status(status)
+        if (said.get("st"), said.get("by")) != (parse_status(wanted.code).value, wanted.sender.code):
+            raise _proves_nothing(data, f"entered as {said.get('st')} by {said.get('by')}")
+        return await self._witnessed(proven)
 
     def _prove(self, data: bytes, sha256: str, now: datetime, *, replayed: bool = False) -> Proven:
         try:
             finding = check_receipt(data, trust=self._trust, vkeys=self._vkeys, at=now)
         except SigningError as error:
-            raise ReceiptInvalid(f"{error.code}: {error.detail}", place="receipt") from error
+            raise _proves_nothing(data, f"{error.code}: {error.detail}") from error
         if finding.package_sha256 != sha256:
-            raise ReceiptInvalid("the receipt is about other bytes", place="receipt")
+            raise _proves_nothing(data, "the receipt is about other bytes")
         return Proven(data, finding, replayed)
+
+    async def _witnessed(self, proven: Proven) -> Proven:
+        """With a policy: the receipt's entry in a head that the policy's quorum cosigned, asked for until it is there."""
+        if self._policy is None:
+            return proven
+        finding, origin = proven.finding, proven.finding.checkpoint.origin
+        path = f"/custody/v1/proof/{finding.index}?origin={quote(origin, safe='')}"
+        end, why = time.monotonic() + self._wait, ""
+        while True:
+            try:
+                text = (await self._call("GET", path))[2].decode()
+                index, found = check_witnessed_proof(text, finding.leaf, self._policy)
+                if (index, found.checkpoint.origin) != (finding.index, origin):
+                    raise ReceiptInvalid("the witnessed proof is about another entry", place="proof")
+                return replace(proven, witnessed_proof=text)
+            except Refused as error:
+                if error.hub_code != "custody.not_published":
+                    raise
+                why = error.hub_code
+            except (HubUnreachable, QuorumMissing) as error:
+                why = f"{error.code}: {error.detail}"
+            except (SigningError, UnicodeDecodeError) as error:
+                raise ReceiptInvalid(f"witnessed proof: {error}", place="proof") from error
+            if time.monotonic() + POLL_SECONDS > end:
+                raise NotWitnessed(why, place=origin)
+            await asyncio.sleep(POLL_SECONDS)
 
     async def _json(self, path: str) -> dict[str, Any]:
         session = self._open()
@@ -224,6 +287,12 @@ class Client:
         if self._session is None:
             raise RuntimeError("use the client as an async context manager")
         return self._session
+
+
+def _proves_nothing(data: bytes, detail: str) -> ReceiptInvalid:
+    error = ReceiptInvalid(detail[:300], place="receipt")
+    error.data = data[:1_000_000]
+    return error
 
 
 async def _refusal(answer: aiohttp.ClientResponse) -> ExchangeError:

@@ -42,7 +42,17 @@ class HubSettings:
     retry_first_seconds: float = 5.0
     retry_longest_seconds: float = 600.0
     give_up_hours: float = 24.0
+    evidence_relay_hours: float = 12.0  # no answer from the next system
+    evidence_delivery_hours: float = 24.0
+    evidence_retrieval_hours: float = 36.0
+    evidence_decision_hours: float = 0.0  # neither accepted nor refused; 0: no time agreed
+    evidence_warning_hours: float = 2.0  # before each; 0: none
     push_workers: int = 8
+    witness_policy: Path | None = None  # C2SP tlog-policy: whose cosignatures make a head published; none asks nobody
+    log_key_second: Path | None = None  # the log's ML-DSA-44 key, for sealed heads
+    publish_seconds: float = 1.0
+    witness_timeout_seconds: float = 2.0
+    auditors: tuple[str, ...] = ()  # agencies that may read every entry of the log
 
     @property
     def database_url(self) -> str:
@@ -83,6 +93,16 @@ class NodeSettings:
     retry_longest_seconds: float = 300.0
     auto_acknowledge: bool = True
     verifier_workers: int = 1
+    witness_policy: Path | None = None  # C2SP tlog-policy: nothing counts as sent before these witnesses cosigned it
+    witness_wait_seconds: float = 10.0
+    witness_key: Path | None = None  # set with witness_port: this node is a witness
+    witness_port: int = 0  # TLS, for logs and monitors
+    witness_mark: Path | None = None  # keep it on another disk than the journal
+
+    @property
+    def witness_mark_file(self) -> Path:
+        """File of the last cosignatures."""
+        return self.witness_mark or self.data / "witness.mark"
 
     @property
     def database_url(self) -> str:

@@ -9,41 +9,124 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
-
-import rfc8785
+from uuid import UUID
 
 from exchange.errors import CustodyError
+from exchange.event_reasons import split_why
 
 ETSI = "http://uri.etsi.org/19522/Event/"
 LOCAL = "urn:vanthu:event:"
 LEAF_LIMIT = 2048
+_encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False, check_circular=False).encode
 
 
 class Event(StrEnum):
-    """Events, by the name that goes into the leaf."""
+    """Events, by the name that goes into the leaf (docs/evidence.md says when each is written)."""
 
+    # A–F: ETSI EN 319 522-1, by name; the codes of the standard are not used on the wire.
     ACCEPTED = "SubmissionAcceptance"
     REFUSED_SUBMISSION = "SubmissionRejection"
+    RELAY_ACCEPTED = "RelayAcceptance"
+    RELAY_REJECTED = "RelayRejection"
+    RELAY_FAILED = "RelayFailure"
+    NOTIFIED_FOR_ACCEPTANCE = "NotificationForAcceptance"
+    NOTIFIED_FOR_ACCEPTANCE_FAILED = "NotificationForAcceptanceFailure"
+    REGISTERED = "ConsignmentAcceptance"
+    RECIPIENT_REFUSED = "ConsignmentRejection"
+    ACCEPTANCE_EXPIRED = "AcceptanceRejectionExpiry"
     CONSIGNED = "ContentConsignment"
     CONSIGNMENT_FAILED = "ContentConsignmentFailure"
+    NOTIFIED = "ConsignmentNotification"
+    NOTIFY_FAILED = "ConsignmentNotificationFailure"
+    CONTENT_ACCESSED = "ContentAccessTracking"
     HANDED_OVER = "ContentHandover"
     HANDOVER_FAILED = "ContentHandoverFailure"
-    RECIPIENT_REFUSED = "ConsignmentRejection"
-    REGISTERED = "ConsignmentAcceptance"
+    TO_LEGACY = "RelayToNonERDS"
+    TO_LEGACY_FAILED = "RelayToNonERDSFailure"
+    FROM_LEGACY = "ReceivedFromNonERDS"
+    # Of the exchange: statuses without an ETSI event, warnings, and acts of operators.
     STATUS = "Status"
+    ASSIGNED = "Assigned"
+    IN_PROCESS = "InProcess"
+    FINISHED = "Finished"
+    RECALL_REQUESTED = "TakeBackRequested"
+    RECALL_AGREED = "TakeBackAgreed"
+    RECALL_REFUSED = "TakeBackRefused"
+    RELAY_DUE = "RelayDueSoon"
+    CONSIGNMENT_DUE = "ConsignmentDueSoon"
+    HANDOVER_DUE = "HandoverDueSoon"
     OPERATOR = "OperatorAction"
     DIRECTORY = "DirectoryChange"
     RECHECKED = "Recheck"
+    # Of the log itself (L.*).
+    LOG_EPOCH = "LogEpoch"
+    LOG_KEY = "LogKey"
+    LOG_TICK = "LogTick"
+    LOG_STAMP = "LogTimestamp"
+    LOG_WITNESS = "LogWitness"
+    LOG_STATEMENT = "LogStatement"
+    LOG_PURGE = "LogPurge"
+    LOG_RECOVER = "LogRecovery"
+
+    @property
+    def local(self) -> bool:
+        """Is it an event of this project, not of the standard?"""
+        return self in _LOCAL
+
+    @property
+    def negative(self) -> bool:
+        """Does it say that something did not come about? Then it must give a reason."""
+        return self in NEGATIVE
 
     @property
     def uri(self) -> str:
-        local = self in (Event.STATUS, Event.OPERATOR, Event.DIRECTORY, Event.RECHECKED)
-        return (LOCAL if local else ETSI) + self.value
+        """The name in its namespace."""
+        return (LOCAL if self.local else ETSI) + self.value
+
+
+_LOCAL = frozenset(list(Event)[list(Event).index(Event.STATUS) :])
+NEGATIVE = frozenset(
+    {
+        Event.REFUSED_SUBMISSION,
+        Event.RELAY_REJECTED,
+        Event.RELAY_FAILED,
+        Event.NOTIFIED_FOR_ACCEPTANCE_FAILED,
+        Event.RECIPIENT_REFUSED,
+        Event.ACCEPTANCE_EXPIRED,
+        Event.CONSIGNMENT_FAILED,
+        Event.NOTIFY_FAILED,
+        Event.HANDOVER_FAILED,
+        Event.TO_LEGACY_FAILED,
+        Event.RECALL_REFUSED,
+    }
+)
+
+
+def envelope_id(now: datetime, chance: bytes) -> str:
+    """A new envelope's id: UUID version 7 (RFC 9562 5.7), so that what is under way
+    lies together in the log's index however long the log is.
+
+    Args:
+        chance: 10 random bytes.
+    """
+    milliseconds = int(now.timestamp() * 1000)
+    value = milliseconds << 80 | int.from_bytes(chance[:10], "big")
+    value = value & ~(0xF << 76) & ~(0x3 << 62) | 7 << 76 | 2 << 62
+    return str(UUID(int=value))
+
+
+def event_of(uri: str) -> Event | None:
+    """The event with this URI, None when it is none of ours."""
+    name = uri.removeprefix(LOCAL).removeprefix(ETSI)
+    found = next((e for e in Event if e.value == name), None)
+    return found if found is not None and found.uri == uri else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +136,10 @@ class Entry:
     `envelope` is the hub's id of the package; `document_id` and `document_sha256`
     are the sender's. `object_sha256` is the digest of the signed object that
     proves the event (the agency's sealed bytes where an agency acted).
-    `by` is the agency code, ``hub`` or ``operator:NAME``. `at` is aware.
+    `seal_sha256` is the digest of that agency's detached signature over the
+    object, so that the log fixes both. `by` is the agency code, ``hub`` or
+    ``operator:NAME``. `at` is aware. `data` holds what a control event says of
+    the log itself: names in ASCII, strings or integers below 2^53.
     """
 
     event: Event
@@ -68,6 +154,8 @@ class Entry:
     object_type: str = ""
     status: str = ""
     why: str = ""
+    seal_sha256: str = ""
+    data: tuple[tuple[str, str | int], ...] = ()
 
 
 def leaf_bytes(entry: Entry, *, n: int, previous: str, salt: bytes) -> bytes:
@@ -79,10 +167,14 @@ def leaf_bytes(entry: Entry, *, n: int, previous: str, salt: bytes) -> bytes:
         salt: 16 random bytes, so that public leaf hashes cannot be guessed.
 
     Raises:
-        CustodyError: larger than 2 KiB, or a negative event without its reason.
+        CustodyError: larger than 2 KiB, a negative event without a reason of the closed
+            list, or an agency's event without its signed object.
     """
-    if entry.event in (Event.REFUSED_SUBMISSION, Event.CONSIGNMENT_FAILED, Event.HANDOVER_FAILED, Event.RECIPIENT_REFUSED) and not entry.why:
-        raise CustodyError("negative event without a reason", place=entry.event.value)
+    if entry.event.negative and split_why(entry.why) is None:
+        raise CustodyError("negative event without a reason of the list", place=entry.event.value)
+    if not entry.object_sha256 and entry.by != "hub" and not entry.by.startswith("operator:"):
+        # The hub alone can forge no act of an agency: the leaf must name what that agency signed.
+        raise CustodyError("an agency's event without the object it signed", place=entry.event.value)
     value: dict[str, Any] = {
         "v": 1,
         "ev": entry.event.uri,
@@ -96,16 +188,41 @@ def leaf_bytes(entry: Entry, *, n: int, previous: str, salt: bytes) -> bytes:
         "doc": {"id": entry.document_id, "sha256": entry.document_sha256} if entry.document_id else None,
         "from": entry.sender,
         "to": entry.recipient,
-        "obj": {"sha256": entry.object_sha256, "type": entry.object_type} if entry.object_sha256 else None,
+        "obj": _object(entry),
         "st": entry.status,
         "why": entry.why[:400],
         "prev": previous,
+        "data": dict(entry.data),
     }
     value |= {key: item for key, item in optional.items() if item}
-    data: bytes = rfc8785.dumps(_nfc(value))
+    try:
+        data = _encode(_nfc(value)).encode()
+    except UnicodeEncodeError as error:
+        raise CustodyError("half a character", place=entry.envelope) from error
     if len(data) > LEAF_LIMIT:
         raise CustodyError(f"leaf of {len(data)} bytes", place=entry.envelope)
     return data
+
+
+def _object(entry: Entry) -> dict[str, str] | None:
+    if not entry.object_sha256:
+        return None
+    value = {"sha256": entry.object_sha256, "type": entry.object_type}
+    return value | {"seal": entry.seal_sha256} if entry.seal_sha256 else value
+
+
+def control(
+    event: Event,
+    at: datetime,
+    *,
+    data: Sequence[tuple[str, str | int]] = (),
+    object_sha256: str = "",
+    object_type: str = "",
+    why: str = "",
+    recipient: str = "",
+) -> Entry:
+    """An event of the log itself (custody.md 10.5, L.*), written by the hub."""
+    return Entry(event, at, "hub", recipient=recipient, object_sha256=object_sha256, object_type=object_type, why=why, data=tuple(data))
 
 
 def leaf_hash(leaf: bytes) -> bytes:
@@ -114,8 +231,12 @@ def leaf_hash(leaf: bytes) -> bytes:
 
 
 def _nfc(value: Any) -> Any:
+    # Strings, integers below 2^53 and objects with ASCII names: for these, sorted keys
+    # and no spaces is RFC 8785 exactly (the tests compare it with another implementation).
     if isinstance(value, str):
-        return unicodedata.normalize("NFC", value)
-    if isinstance(value, dict):
+        return value if value.isascii() else unicodedata.normalize("NFC", value)
+    if isinstance(value, dict) and all(key.isascii() for key in value):
         return {key: _nfc(item) for key, item in value.items()}
-    return value
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1 << 53:
+        return value
+    raise CustodyError("a leaf holds strings, integers below 2^53 and objects with ASCII names", place=type(value).__name__)

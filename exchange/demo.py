@@ -62,8 +62,9 @@ class Story:
 @click.option("--keep", is_flag=True, help="Leave everything running and print the addresses.")
 @click.option("--pdf", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Send this PDF instead of the demonstration letter.")
 @click.option("--dir", "folder", type=click.Path(path_type=Path), help="Work in this empty folder and leave it there.")
+@click.option("--witnesses", is_flag=True, help="Each agency cosigns the log's heads; two of the three must.")
 @click.option("--lang", type=click.Choice(["vi", "en"]), default="vi", show_default=True, help="Language shown first.")
-def demo(keep: bool, pdf: Path | None, folder: Path | None, lang: str) -> None:
+def demo(keep: bool, pdf: Path | None, folder: Path | None, witnesses: bool, lang: str) -> None:
     """Send a signed document through a hub and three agencies on this machine."""
     screen = Screen(lang=lang)
     where = folder or Path(tempfile.mkdtemp(prefix="vanthu-demo-"))
@@ -72,7 +73,9 @@ def demo(keep: bool, pdf: Path | None, folder: Path | None, lang: str) -> None:
     house.width = screen.out.width
     story = Story(screen)
     try:
-        evidence = run(house, story, pdf)
+        evidence = run(house, story, pdf, witnesses=witnesses)
+        if witnesses:
+            watch(house, story)
         if keep:
             keep_running(house, screen)
             return
@@ -91,9 +94,9 @@ def demo(keep: bool, pdf: Path | None, folder: Path | None, lang: str) -> None:
     screen.say("[bold green]Mọi bước đều đúng.[/]", "[bold green]Every step held.[/]")
 
 
-def run(house: DemoHouse, story: Story, pdf: Path | None) -> Path:
+def run(house: DemoHouse, story: Story, pdf: Path | None, *, witnesses: bool = False) -> Path:
     """From nothing to the evidence file."""
-    house.build()
+    house.build(witnesses=witnesses)
     story.tell("Đã tạo khóa, chứng thư, danh bạ (tất cả đều mô phỏng).", "Keys, certificates and a directory are made (all fictitious).")
     house.start()
     story.tell(
@@ -131,6 +134,30 @@ def run(house: DemoHouse, story: Story, pdf: Path | None) -> Path:
     house.vanthu("custody", "prove", str(sent["envelope"]), "--config", str(house.config("hub")), "-o", str(target))
     story.tell(f"Đã ghi tệp chứng cứ ({target.stat().st_size // 1024} KB).", f"The evidence file is written ({target.stat().st_size // 1024} KB).")
     return target
+
+
+def watch(house: DemoHouse, story: Story) -> None:
+    """Who cosigned; then one witness stops, and two of three are still enough."""
+    story.wait(
+        "Ba cơ quan đã cùng chứng kiến đầu sổ mới nhất.",
+        "All three agencies cosigned the newest head.",
+        lambda: _state(house)["missing"] == [],
+    )
+    house.stop(PULLER)
+    house.vanthu("agency", "add", "H56.98", "Xã mới (mô phỏng)", "--config", str(house.config("hub")))
+    story.wait(
+        "Một cơ quan ngừng chứng kiến: hai trong ba vẫn đủ, và thấy rõ ai vắng.",
+        "One of them stopped: two of three are still enough, and it is seen who is missing.",
+        lambda: (now := _state(house))["quorum"] and now["missing"] == [PULLER] and now["witnessed"] == now["entries"],
+    )
+    _, text = house.run_vanthu("custody", "witness", "state", "--config", str(house.config("hub")), "--lang", story.screen.lang)
+    story.screen.out.print(text, markup=False)
+
+
+def _state(house: DemoHouse) -> dict[str, Any]:
+    _, text = house.run_vanthu("custody", "witness", "state", "--config", str(house.config("hub")), "--json")
+    value: dict[str, Any] = json.loads(text)
+    return value
 
 
 def make_package(house: DemoHouse, story: Story, pdf: Path | None) -> tuple[Path, str]:

@@ -23,6 +23,7 @@ from signing.dev_pki import make_pki
 from signing.keys import SigningKey, open_key
 from signing.timestamps import http_timestamper
 from signing.trust import Trust
+from signing.witness_policy import policy_text
 
 SENDER, PULLER, PUSHER = "000.00.99.H56", "000.00.98.H56", "H56.97"
 AGENCIES = {
@@ -66,16 +67,22 @@ class DemoHouse:
     def _tsa_url(self) -> str:
         return f"http://127.0.0.1:{self._ports['tsa']}/"
 
-    def build(self) -> None:
-        """PKI, configurations, and the directory in the hub's database."""
+    def build(self, *, witnesses: bool = False) -> None:
+        """PKI, configurations, and the directory in the hub's database; with `witnesses`
+        each agency cosigns heads, and two of the three must."""
         pki = self.folder / "pki"
         make_pki(pki, now=datetime.now(UTC), agencies=list(AGENCIES.items()), persons=[PERSON])
-        self._ports = dict(zip(("hub", "tsa", "push", *AGENCIES), free_ports(3 + len(AGENCIES)), strict=True))
-        self.config("hub").write_text(_HUB.format(port=self._ports["hub"], tsa=self._tsa_url()))
+        names = ("hub", "tsa", "push", *AGENCIES, *(f"{code} witness" for code in AGENCIES if witnesses))
+        self._ports = dict(zip(names, free_ports(len(names)), strict=True))
+        more = _HUB_WITNESSES if witnesses else ""
+        self.config("hub").write_text(_HUB.format(port=self._ports["hub"], tsa=self._tsa_url()) + more)
         for code, name in AGENCIES.items():
             mode = "push" if code == PUSHER else "pull"
             text = _NODE.format(code=code, name=name, hub=self._ports["hub"], mode=mode, push=self._ports["push"], local=self._ports[code])
-            self.config(code).write_text(text)
+            more = _NODE_WITNESS.format(code=code, port=self._ports[f"{code} witness"]) if witnesses else ""
+            self.config(code).write_text(text + more)
+        if witnesses:
+            self._enrol(pki)
         hub = open_hub(load_hub(self.config("hub"), {}), migrate=True)
         try:
             for code, name in AGENCIES.items():
@@ -86,13 +93,24 @@ class DemoHouse:
         finally:
             hub.close()
 
+    def _enrol(self, pki: Path) -> None:
+        """The policy file, and every witness with its own verb."""
+        vkeys = {code: (pki / "agencies" / code / "witness.vkey").read_text().split() for code in AGENCIES}
+        url = "https://127.0.0.1:{}/witness"
+        lines = [(code, vkeys[code][0], url.format(self._ports[f"{code} witness"])) for code in AGENCIES]
+        second = [f"witness {code}-ML-DSA-44 {vkeys[code][1]} {url.format(self._ports[f'{code} witness'])}\n" for code in AGENCIES]
+        log = (pki / "trust" / "log.vkey").read_text().strip()
+        (pki / "witness-policy.txt").write_text("".join(second) + policy_text([(log, "")], lines))
+        for code in AGENCIES:
+            self.vanthu("custody", "witness", "init", "--config", str(self.config(code)))
+
     def start(self) -> None:
         """Start all processes and wait until each answers."""
         self._spawn("tsa", "keys", "tsa", str(self.folder / "pki" / "tsa" / "tsa.pem"), "--port", str(self._ports["tsa"]))
         self._spawn("hub", "serve", "--config", str(self.config("hub")))
         for code in AGENCIES:
             self._spawn(code, "node", "--config", str(self.config(code)))
-        for name in ("tsa", "hub", "push", *AGENCIES):
+        for name in self._ports:
             self._await(name)
 
     def _spawn(self, name: str, *arguments: str) -> None:
@@ -104,7 +122,7 @@ class DemoHouse:
     def _await(self, name: str) -> None:
         end = time.monotonic() + START_SECONDS
         while time.monotonic() < end:
-            process = self._processes.get(name)
+            process = self._processes.get(name.removesuffix(" witness"))
             if process is not None and process.poll() is not None:
                 raise Failed(f"{name} ended with {process.returncode}")
             with socket.socket() as probe:
@@ -210,4 +228,12 @@ seal_key = "pki/agencies/{code}/seal.pem"
 mode = "{mode}"
 push_port = {push}
 local_port = {local}
+"""
+_HUB_WITNESSES = """witness_policy = "pki/witness-policy.txt"
+log_key_second = "pki/hub/log-second.key"
+publish_seconds = 0.3
+"""
+_NODE_WITNESS = """witness_policy = "pki/witness-policy.txt"
+witness_key = "pki/agencies/{code}/witness.key"
+witness_port = {port}
 """

@@ -17,8 +17,9 @@ from sqlalchemy import Connection
 from exchange.custody import Entry, Event
 from exchange.delivery import Delivery, Retry, State, may_move
 from exchange.errors import DeliveryState, NotFound
+from exchange.event_reasons import ReasonCode, why
 from exchange.office import Office
-from exchange.store import agencies, envelopes, queue
+from exchange.store import agencies, deadlines, envelopes, queue
 from exchange.store.envelopes import EnvelopeRow
 
 LEASE = timedelta(seconds=60)
@@ -89,9 +90,11 @@ def settle(office: Office, carriage: Carriage, *, ok: bool, temporary: bool, det
         ours = queue.settle(connection, carriage.delivery, carriage.attempt, state, now=now, error="" if ok else detail[:500], next_at=next_at)
         if not ours:
             return False
-        if state is not State.QUEUED:
+        # A time-out that was written already is not written again.
+        told = state is State.EXPIRED and not deadlines.mark(connection, carriage.delivery, Event.CONSIGNMENT_FAILED.value, now)
+        if state is not State.QUEUED and not told:
             event = Event.CONSIGNED if ok else Event.CONSIGNMENT_FAILED
-            office.append(connection, [_entry(row, event, carriage.recipient, now, why="" if ok else (detail or state.value))])
+            office.append(connection, [_entry(row, event, carriage.recipient, now, why="" if ok else _failure(temporary, detail))])
         return True
 
     # Durable after this: outcome and custody entry together. A crash before it
@@ -127,20 +130,6 @@ def resend(office: Office, delivery_id: str, *, by: str, reason: str) -> None:
     _operate(office, delivery_id, State.QUEUED, by=by, why=f"resend: {reason}", only=again)
 
 
-def expire(office: Office, retry: Retry) -> int:
-    """Give up on deliveries that nobody collected in time; how many."""
-    now = office.clock()
-
-    def job(connection: Connection) -> int:
-        late = queue.expire(connection, now - retry.give_up, now=now)
-        entries = [_entry(_envelope(connection, d.envelope), Event.HANDOVER_FAILED, d.recipient, now, why="RetentionPeriodExpired") for d in late]
-        if entries:
-            office.append(connection, entries)
-        return len(late)
-
-    return office.store.write(job)
-
-
 def _operate(office: Office, delivery_id: str, to: State, *, by: str, why: str, only: frozenset[State] | None = None) -> None:
     now = office.clock()
 
@@ -154,9 +143,15 @@ def _operate(office: Office, delivery_id: str, to: State, *, by: str, why: str, 
         queue.set_state(connection, delivery_id, frozenset({delivery.state}), to, now=now)
         if to is State.QUEUED:
             _offer_again(connection, delivery, now)
+            if delivery.state is not State.HELD:  # time runs on while an operator holds it
+                deadlines.restart(connection, delivery_id, now)
         office.append(connection, [_entry(row, Event.OPERATOR, delivery.recipient, now, why=why, by=f"operator:{by}")])
 
     office.store.write(job)
+
+
+def _failure(temporary: bool, detail: str) -> str:
+    return why(ReasonCode.NO_ANSWER if temporary else ReasonCode.NEXT_SYSTEM, detail)
 
 
 def _offer_again(connection: Connection, delivery: Delivery, now: datetime) -> None:

@@ -265,8 +265,23 @@ class CustodyError(ExchangeError):
 
 class HighWater(CustodyError):
     code = "custody.high_water"
-    vi = "Cơ sở dữ liệu cũ hơn đầu sổ đã ký: hãy phục hồi bản sao lưu mới hơn trước khi chạy tiếp."
-    en = "The database is older than the last signed head: restore a newer copy before going on."
+    vi = "Cơ sở dữ liệu không nối tiếp đầu sổ đã ký lần cuối, nên không đầu sổ nào được ký nữa. Cách phục hồi: `vanthu custody recover`."
+    en = "The database does not go on from the last signed head, so no head is signed any more. How to recover: `vanthu custody recover`."
+
+
+class WitnessStopped(CustodyError):
+    code = "witness.stopped"
+    vi = "Nút chứng kiến ngừng ký: đồng hồ lùi, mất cơ sở dữ liệu hoặc cơ sở dữ liệu cũ hơn lần ký cuối."
+    en = "The witness signs nothing: its clock went back, its database is lost, or older than its last cosignature."
+    status = 503
+
+
+class NotPublished(CustodyError):
+    code = "custody.not_published"
+    vi = "Mục này chưa nằm dưới một đầu sổ đã đủ chữ ký chứng kiến; hãy thử lại sau giây lát."
+    en = "No head with enough cosignatures covers this entry yet; try again in a moment."
+    retry = True
+    status = 404
 
 
 class ConfigError(ExchangeError):
@@ -301,6 +316,13 @@ class ReceiptInvalid(ExchangeError):
     en = "The receipt does not prove acceptance; do not treat the document as sent."
     retry = True
     status = 502
+    data: bytes = b""  # what came instead of a receipt, to be kept: it may prove what the hub did
+
+
+class NotWitnessed(ReceiptInvalid):
+    code = "client.not_witnessed"
+    vi = "Biên nhận đúng nhưng đầu sổ chưa đủ chữ ký chứng kiến theo chính sách; chưa được coi là đã gửi."
+    en = "The receipt holds, but too few witnesses cosigned the head that the policy asks for; do not treat the document as sent yet."
 
 
 def every_error() -> Iterator[type[ExchangeError]]:

@@ -17,12 +17,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Connection
 
-from exchange import audit, dispatch, intake, mailbox
+from exchange import audit, clocks, dispatch, intake, mailbox, statements
 from exchange.agency import Agency, AgencyStatus, Certificate, Purpose, check_code
+from exchange.clocks import Limits
 from exchange.custody import Entry, Event
 from exchange.delivery import Retry
 from exchange.dispatch import Carriage
 from exchange.errors import AgencyExists, ConfigError, ExchangeError, NotAuthenticated, UnknownAgency
+from exchange.evidence_file import event_receipt, write_evidence_file
 from exchange.intake import Submission
 from exchange.mailbox import PackageFile, StatusFile
 from exchange.office import Office
@@ -31,18 +33,33 @@ from exchange.store import agencies, custody_log, envelopes, queue
 from exchange.store.engine import Store
 from signing.checkpoint import verify_proof
 from signing.errors import SigningError
+from signing.witness_policy import WitnessPolicy
 
 RECHECK = timedelta(minutes=1)
+CLOCKS = timedelta(minutes=1)
+STATEMENTS = timedelta(minutes=1)
 
 
 class Hub:
     """Use cases of one hub process. Construct with an `Office`; see `server` for the wiring."""
 
-    def __init__(self, office: Office, *, retry: Retry | None = None, worker: str = "hub") -> None:
-        self.office = office
+    def __init__(
+        self,
+        office: Office,
+        *,
+        retry: Retry | None = None,
+        worker: str = "hub",
+        limits: Limits | None = None,
+        ca_policies: Path | None = None,
+        policy: WitnessPolicy | None = None,
+        policy_file: Path | None = None,
+    ) -> None:
+        self.office, self.ca_policies, self.policy_file = office, ca_policies, policy_file
+        self.limits = limits or Limits()
         self.retry = retry or Retry()
         self.worker = worker
-        self._recheck_at = office.clock()
+        self.policy = policy  # whose cosignatures make a head published; None asks nobody
+        self._recheck_at = self._clocks_at = self._statements_at = office.clock()
 
     @property
     def store(self) -> Store:
@@ -94,10 +111,9 @@ class Hub:
         """A sealed status message."""
         return mailbox.status_of(self.office, caller, status_id)
 
-    def receipt(self, caller: str | None, envelope: str) -> bytes:
-        """The receipt of acceptance, byte-identical each time."""
-        row = audit.visible(self.office, caller, envelope)
-        return intake.receipt_of(self.office, row)
+    def receipt(self, caller: str | None, envelope: str, index: int | None = None) -> bytes:
+        """Sealed evidence of an event, of the acceptance by default; byte-identical each time."""
+        return event_receipt(self.office, caller, envelope, index)
 
     def proof(self, caller: str | None, envelope: str, index: int | None = None) -> str:
         """Offline inclusion proof of an event."""
@@ -109,7 +125,7 @@ class Hub:
 
     def evidence(self, caller: str | None, envelope: str, target: Path, *, content: bool = True) -> None:
         """Write the evidence file."""
-        audit.evidence(self.office, caller, envelope, target, content=content)
+        write_evidence_file(self.office, caller, envelope, target, content=content, policies=self.ca_policies, witness_policy=self.policy_file)
 
     def find(self, caller: str | None, *, document_id: str) -> list[dict[str, Any]]:
         """Envelopes by the sender's document id."""
@@ -218,12 +234,18 @@ class Hub:
         return dispatch.settle(self.office, carriage, ok=ok, temporary=temporary, detail=detail, retry=self.retry)
 
     def tick(self) -> None:
-        """What time brings: expiry of uncollected deliveries, a signed head over all entries."""
-        dispatch.expire(self.office, self.retry)
+        """What time brings: evidence of what did not come about in time, a signed head over all entries."""
         now = self.office.clock()
+        if now >= self._clocks_at:
+            self._clocks_at = now + CLOCKS
+            clocks.run(self.office, self.limits)
         if now >= self._recheck_at:
             self._recheck_at = now + RECHECK
             intake.recheck(self.office)
+        if now >= self._statements_at:
+            self._statements_at = now + STATEMENTS
+            statements.close_days(self.office)
+        self.office.turn_year()
         self.office.head()
 
     # -- the log -----------------------------------------------------------

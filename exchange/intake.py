@@ -18,7 +18,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from exchange.agency import Agency, Mode, Purpose, check_code, check_open
-from exchange.custody import Entry, Event
+from exchange.custody import Entry, Event, envelope_id
 from exchange.delivery import Delivery, State
 from exchange.edxml.read import read_package
 from exchange.envelope import Attachment, Package, document_code, header_digest
@@ -36,6 +36,7 @@ from exchange.errors import (
     SignatureRefused,
     UnknownAgency,
 )
+from exchange.event_reasons import refusal_reason, why
 from exchange.office import Office, Subject
 from exchange.store import agencies, custody_log, envelopes, queue
 from exchange.store.envelopes import AttachmentRow, EnvelopeRow, RefusalRow
@@ -85,13 +86,6 @@ def submit(office: Office, submission: Submission) -> tuple[bytes, bool]:
         raise
     finally:
         shutil.rmtree(workdir, ignore_errors=True)
-
-
-def receipt_of(office: Office, row: EnvelopeRow) -> bytes:
-    """The receipt of an accepted envelope, issued now if a crash prevented it."""
-    with office.store.read() as connection:
-        index = _accepted_index(connection, row.id)
-    return office.receipt(_subject(row, index))
 
 
 def _accept(office: Office, submission: Submission, row: EnvelopeRow, attachments: list[AttachmentRow], recipients: list[Agency]) -> tuple[bytes, bool]:
@@ -240,8 +234,9 @@ def _complete(attachment: Attachment, verdict: PdfVerdict | None) -> bool:
 def _row(office: Office, submission: Submission, package: Package, seal_sha256: str, verdicts: dict[int, PdfVerdict], mark: str) -> EnvelopeRow:
     header = package.header
     date = header.promulgation_date
+    now = office.clock()
     return EnvelopeRow(
-        id=str(uuid.uuid4()),
+        id=envelope_id(now, os.urandom(10)),
         sender=submission.caller,
         document_id=header.document_id,
         kind=int(header.business.kind),
@@ -252,7 +247,7 @@ def _row(office: Office, submission: Submission, package: Package, seal_sha256: 
         code=document_code(header),
         promulgation_date=date.isoformat() if date else "",
         priority=int(header.priority),
-        accepted_at=office.clock(),
+        accepted_at=now,
         verdict=json.dumps({str(k): to_json(v) for k, v in verdicts.items()}, ensure_ascii=False),
         mark=mark,
         header_sha256=header_digest(header),
@@ -293,7 +288,7 @@ def _log_refusal(office: Office, submission: Submission, document_id: str, refus
         document_id=document_id[:200] or "?",
         document_sha256=submission.sha256,
         sender=submission.caller,
-        why=refusal.code,
+        why=why(refusal_reason(refusal.code), refusal.code),
     )
 
     def job(connection: Connection) -> None:

@@ -21,6 +21,7 @@ from exchange.delivery import Delivery, State, may_move
 from exchange.edxml.status import read_status
 from exchange.envelope import StatusMessage
 from exchange.errors import NotFound, NotTheSender, ReasonRequired, SealRefused, StatusError, StatusUnknownDocument
+from exchange.event_reasons import ReasonCode, event_reasons, why
 from exchange.lifecycle import BY_SENDER, NEEDS_REASON, Status, advance, parse_status
 from exchange.office import Office, Subject
 from exchange.store import agencies, custody_log, envelopes, queue
@@ -32,6 +33,12 @@ _EVENTS = {
     Status.ARRIVED: Event.HANDED_OVER,
     Status.REFUSED: Event.RECIPIENT_REFUSED,
     Status.REGISTERED: Event.REGISTERED,
+    Status.ASSIGNED: Event.ASSIGNED,
+    Status.IN_PROCESS: Event.IN_PROCESS,
+    Status.FINISHED: Event.FINISHED,
+    Status.TAKE_BACK: Event.RECALL_REQUESTED,
+    Status.TAKE_BACK_AGREED: Event.RECALL_AGREED,
+    Status.TAKE_BACK_REFUSED: Event.RECALL_REFUSED,
 }
 
 
@@ -181,7 +188,7 @@ def _take(office: Office, caller: str, message: StatusMessage, data: bytes, seal
     subject = Subject(
         subject=stored.id,
         envelope=row.id,
-        event=_EVENTS.get(status, Event.STATUS),
+        event=_EVENTS[status],
         at=stored.received_at,
         index=index,
         sender=row.sender,
@@ -189,7 +196,7 @@ def _take(office: Office, caller: str, message: StatusMessage, data: bytes, seal
         document_id=row.document_id,
         object_sha256=sha256,
         size=len(data),
-        reasons=((status.value, stored.description),) if status in NEEDS_REASON else (),
+        reasons=event_reasons(_why(status, stored.description)),
     )
     return office.receipt(subject)
 
@@ -218,7 +225,7 @@ def _park(office: Office, caller: str, message: StatusMessage, data: bytes, seal
 
 def _entry(row: EnvelopeRow, status: StatusRow) -> Entry:
     return Entry(
-        event=_EVENTS.get(Status(status.code), Event.STATUS),
+        event=_EVENTS[Status(status.code)],
         at=status.received_at,
         by=status.agency,
         envelope=row.id,
@@ -228,9 +235,16 @@ def _entry(row: EnvelopeRow, status: StatusRow) -> Entry:
         recipient=status.to_agency if Status(status.code) in BY_SENDER else status.agency,
         object_sha256=status.sha256,
         object_type="edxml-status+seal",
+        seal_sha256=status.seal_sha256,
         status=status.code,
-        why=status.description if Status(status.code) in NEEDS_REASON else "",
+        why=_why(Status(status.code), status.description),
     )
+
+
+def _why(status: Status, description: str) -> str:
+    if status not in NEEDS_REASON:
+        return ""
+    return why(ReasonCode.BY_SENDER if status in BY_SENDER else ReasonCode.BY_RECIPIENT, description)
 
 
 def _index_of(connection: Connection, envelope: str, object_sha256: str) -> int:

@@ -12,15 +12,15 @@ import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 
 from sqlalchemy import Connection
 
 from exchange.custody import Entry, Event, leaf_hash
 from exchange.edxml.evidence_xml import write_evidence
 from exchange.receipt import Receipt, to_bytes
-from exchange.store import custody_log, envelopes
-from exchange.store.custody_log import HighWater
+from exchange.store import custody_log, envelopes, sign_order
+from exchange.store.custody_log import Epoch, HighWater
 from exchange.store.engine import Store
 from signing.checkpoint import LogKey, build_proof, parse_note
 from signing.keys import SigningKey
@@ -29,6 +29,7 @@ from signing.seal import sign_seal
 from signing.trust import Trust
 
 SALT_BYTES = 16
+VIETNAM = timezone(timedelta(hours=7))
 
 
 def new_salt() -> bytes:
@@ -75,31 +76,77 @@ class Office:
         return custody_log.append(connection, entries, salts=new_salt)
 
     def head(self, *, covering: int = 0) -> str:
-        """A signed checkpoint note over at least `covering` entries.
+        """A signed checkpoint note over at least `covering` entries: of the epoch
+        that holds the last of them, or of the newest epoch when 0.
 
         One thread signs for all who wait: the first to get the lock signs the
         newest durable head, the others find it already covers them.
 
         Raises:
-            HighWater: the database is older than the last signed head.
+            HighWater: the database is behind the last signed head, or beside it.
         """
         with self._head:
-            with self.store.read() as connection:
-                latest = custody_log.latest_checkpoint(connection)
-            if latest is not None and latest.size >= covering > 0:
-                return latest.note
+            if covering and (kept := self._kept(covering - 1)):
+                return kept
+            note = sign_order.sign_head(self.store, self.log_key, self.high_water, now=self.clock(), origin=self.origin)
+            return (self._kept(covering - 1) if covering else "") or note
+
+    def _kept(self, seq: int) -> str:
+        # The newest stored head of the entry's own epoch, if it covers the entry.
+        with self.store.read() as connection:
+            where = custody_log.place(connection, seq)
+            latest = custody_log.latest_checkpoint(connection, where.epoch.number)
+        return latest.note if latest is not None and latest.size > where.index else ""
+
+    def proof(self, seq: int) -> str:
+        """Offline proof (c2sp.org/tlog-proof@v1) of entry `seq`, in the log of its own epoch."""
+        note = self.head(covering=seq + 1)
+        with self.store.read() as connection:
+            index = custody_log.place(connection, seq).index
+            return build_proof(index, custody_log.prove(connection, seq, parse_note(note).size), note)
+
+    def origin_of(self, seq: int) -> str:
+        """Name of the log (epoch) that holds entry `seq`."""
+        with self.store.read() as connection:
+            return custody_log.epoch_of(connection, seq).origin or self.origin
+
+    def vkeys(self) -> list[str]:
+        """Verifier keys of every epoch, newest first."""
+        with self.store.read() as connection:
+            kept = [epoch.vkey for epoch in reversed(custody_log.epochs(connection)) if epoch.vkey]
+        return kept or [self.log_key.under(self.origin).vkey()]
+
+    def begin_epoch(self, origin: str, *, key: LogKey | None = None, why: str = "") -> Epoch:
+        """End the current log and begin the log `origin`, with another key if one is given.
+
+        The old log gets its last head, signed with the key it began with; then the
+        new one its first.
+
+        Raises:
+            CustodyError: the name is taken, or nothing is logged yet.
+        """
+        self.head()
+        new = (key or self.log_key).under(origin)
+        with self._head:
             now = self.clock()
-            with self.store.read() as connection:
-                entries = custody_log.size(connection)
-            last = self.high_water.read()
-            if latest is not None and last is not None and latest.size == entries == last[1]:
-                return latest.note
-            note = custody_log.sign_head(self.store, self.log_key, self.high_water, now=now)
-            parsed = parse_note(note)
-            # Durable: head in the high-water file. A crash before this insert only
-            # loses the note; the same head is signed again at the next call.
-            self.store.write(lambda c: custody_log.save_checkpoint(c, parsed.size, parsed.root, note, now))
-            return note
+            # Durable: the old log's end and the new one's first leaves, together.
+            epoch = self.store.write(lambda c: sign_order.begin_epoch(c, origin=origin, vkey=new.vkey(), now=now, salts=new_salt, why=why))
+            sign_order.sign_ended(self.store, self.log_key, self.high_water, now=now)
+            self.log_key = new
+        self.head()
+        return epoch
+
+    def turn_year(self) -> Epoch | None:
+        """Begin the new year's log when the current one is named by an earlier year in
+        Vietnam: ``…/2026`` goes on in ``…/2027``. None when there is nothing to do."""
+        with self.store.read() as connection:
+            origin = custody_log.current_epoch(connection).origin
+        stem, _, name = origin.rpartition("/")
+        year = self.clock().astimezone(VIETNAM).year
+        begun = name[:4]
+        if not stem or not begun.isdigit() or name[4:5] not in ("", "-") or int(begun) >= year:
+            return None
+        return self.begin_epoch(f"{stem}/{year}")
 
     def receipt(self, subject: Subject) -> bytes:
         """The stored receipt of `subject`, issued now if there is none yet."""
@@ -107,24 +154,24 @@ class Office:
             stored = envelopes.receipt(connection, subject.subject)
         if stored is not None:
             return stored
-        note = self.head(covering=subject.index + 1)
-        size = parse_note(note).size
+        proof = self.proof(subject.index)
         with self.store.read() as connection:
             leaf = custody_log.leaf(connection, subject.index)
-            path = custody_log.prove(connection, subject.index, size)
+            where = custody_log.place(connection, subject.index)
+        origin, index = where.epoch.origin or self.origin, where.index
         evidence = write_evidence(
             event_uri=subject.event.uri,
-            identifier=f"urn:vanthu:{self.origin}:{subject.index}",
+            identifier=f"urn:vanthu:{origin}:{index}",
             at=subject.at,
-            issuer=self.origin,
+            issuer=origin,
             sender=subject.sender,
             recipient=subject.recipient,
             document_id=subject.document_id,
             package_sha256=subject.object_sha256,
             size=subject.size,
             leaf_sha256=leaf_hash(leaf).hex(),
-            index=subject.index,
-            origin=self.origin,
+            index=index,
+            origin=origin,
             reasons=subject.reasons,
         )
         # No time-stamp here: an authority that is down must never hold up a message.
@@ -133,11 +180,11 @@ class Office:
             Receipt(
                 envelope=subject.envelope,
                 event=subject.event.uri,
-                index=subject.index,
+                index=index,
                 evidence=evidence,
                 seal=seal,
                 leaf=leaf,
-                proof=build_proof(subject.index, path, note),
+                proof=proof,
             )
         )
         # Two askers may get here at once: the first insert wins and both answer with it.

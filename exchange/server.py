@@ -16,7 +16,9 @@ import structlog
 import uvloop
 from aiohttp import web
 
+from exchange.clocks import Limits
 from exchange.config import HubSettings, password
+from exchange.cosigning import Cosigning
 from exchange.courier import Courier, HttpsPush, Parcel, client_tls, server_tls
 from exchange.delivery import Retry
 from exchange.dispatch import Carriage
@@ -24,13 +26,17 @@ from exchange.errors import CustodyError
 from exchange.hub import Hub
 from exchange.live_trust import LiveTrust, keep_fresh
 from exchange.office import Office
+from exchange.publishing import Publisher
+from exchange.sealing import Sealer
 from exchange.store.custody_log import HighWater
 from exchange.store.engine import Store
 from exchange.web.app import make_app
 from signing.checkpoint import LogKey
+from signing.cosignature import CosignerKey
 from signing.keys import open_key
 from signing.sandbox import Sandbox
 from signing.timestamps import http_timestamper
+from signing.witness_policy import load_policy
 
 log = structlog.get_logger()
 MAX_FIELD = 32 * 1024  # a seal with its chain is 3 to 5 KB of base64
@@ -42,6 +48,16 @@ IDLE_SECONDS = 0.5
 def now() -> datetime:
     """The wall clock, aware UTC."""
     return datetime.now(UTC)
+
+
+def _limits(settings: HubSettings) -> Limits:
+    return Limits(
+        relay=timedelta(hours=settings.evidence_relay_hours),
+        consignment=timedelta(hours=settings.evidence_delivery_hours),
+        retrieval=timedelta(hours=settings.evidence_retrieval_hours),
+        decision=timedelta(hours=settings.evidence_decision_hours),
+        warning=timedelta(hours=settings.evidence_warning_hours),
+    )
 
 
 def open_hub(settings: HubSettings, *, migrate: bool = False) -> Hub:
@@ -71,7 +87,16 @@ def open_hub(settings: HubSettings, *, migrate: bool = False) -> Hub:
             longest=timedelta(seconds=settings.retry_longest_seconds),
             give_up=timedelta(hours=settings.give_up_hours),
         )
-        return Hub(office, retry=retry, worker=f"{os.uname().nodename}:{os.getpid()}")
+        policy = load_policy(settings.witness_policy) if settings.witness_policy is not None else None
+        return Hub(
+            office,
+            retry=retry,
+            worker=f"{os.uname().nodename}:{os.getpid()}",
+            limits=_limits(settings),
+            ca_policies=settings.trust / "policies",
+            policy=policy,
+            policy_file=settings.witness_policy,
+        )
     except BaseException:
         store.close()
         raise
@@ -116,7 +141,7 @@ async def _serve(hub: Hub, settings: HubSettings) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
     threads = ThreadPoolExecutor(settings.request_threads, thread_name_prefix="request")
-    app = make_app(hub, threads, max_package_bytes=settings.max_package_bytes)
+    app = make_app(hub, threads, max_package_bytes=settings.max_package_bytes, auditors=settings.auditors)
     runner = web.AppRunner(app, access_log=None, max_field_size=MAX_FIELD, shutdown_timeout=20)
     await runner.setup()
     tls = server_tls(settings.tls_certificate, settings.tls_ca)
@@ -124,9 +149,12 @@ async def _serve(hub: Hub, settings: HubSettings) -> None:
     log.info("serving", action="serving", host=settings.host, port=settings.port)
     async with aiohttp.ClientSession() as session:
         push = HttpsPush(session, client_tls(settings.tls_certificate, settings.tls_ca))
+        cosigning = make_cosigning(hub, settings, session)
         loops = [
             asyncio.create_task(_dispatch(hub, push, settings.push_workers)),
             asyncio.create_task(_clock(hub)),
+            asyncio.create_task(cosigning.publishing(settings.publish_seconds)),
+            asyncio.create_task(cosigning.sealing()),
             asyncio.create_task(_sources(hub, settings)),
         ]
         await stop.wait()
@@ -136,6 +164,18 @@ async def _serve(hub: Hub, settings: HubSettings) -> None:
         await asyncio.gather(*loops, return_exceptions=True)
         await runner.cleanup()
     threads.shutdown(wait=True)
+
+
+def make_cosigning(hub: Hub, settings: HubSettings, session: aiohttp.ClientSession) -> Cosigning:
+    """The loops that publish and seal heads.
+
+    Raises:
+        KeyUnusable: the log's second key.
+    """
+    second = CosignerKey.load_all(settings.log_key_second)[0] if settings.log_key_second is not None else None
+    publisher = Publisher(hub.office, hub.policy)
+    tls = client_tls(settings.tls_certificate, settings.tls_ca)
+    return Cosigning(publisher, Sealer(publisher, second, worker=hub.worker), session, tls, timeout_seconds=settings.witness_timeout_seconds)
 
 
 async def _dispatch(hub: Hub, courier: Courier, workers: int) -> None:

@@ -23,6 +23,7 @@ from signing.report import PdfFindings, PdfVerdict, Reason, Role, Verdict
 from signing.report_json import Summary
 from signing.sandbox import Sandbox
 from signing.trust import Trust
+from signing.witness_policy import WitnessPolicy
 
 EVIDENCE = (".asice", ".asic", ".zip")
 _IN_FOLDERS = (".pdf", ".asice", ".asic")
@@ -41,6 +42,7 @@ class Question:
     number: str = ""
     claimed: bool = False
     vkeys: tuple[str, ...] = ()
+    witnesses: WitnessPolicy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,7 @@ def _evidence(path: Path, question: Question, sandbox: Sandbox) -> EvidenceRepor
         return sandbox.verify(file, question.trust, at=question.at, policy=question.policy, kind=of_kind)
 
     try:
-        return check(path, trust=question.trust, vkeys=question.vkeys, at=question.at, verify=pdf)
+        return check(path, trust=question.trust, vkeys=question.vkeys, at=question.at, verify=pdf, policy=question.witnesses)
     except SigningError as error:
         return Reason(error.code, f"{error.vi} {error.detail}", f"{error.en} {error.detail}", error.place)
 

@@ -19,7 +19,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from signing.errors import CheckpointInvalid, KeyUnusable, ProofInvalid
+from signing.errors import CheckpointInvalid, KeyUnusable, ProofInvalid, SignerUnknown
 from signing.merkle import HASH, leaf_hash, verify_inclusion
 
 ED25519 = b"\x01"
@@ -72,6 +72,10 @@ class LogKey:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(text)
 
+    def under(self, name: str) -> LogKey:
+        """The same key for the log `name`: each yearly log has its own name, and with it its own key id."""
+        return self if name == self.name else LogKey(name, self._private)
+
     def vkey(self) -> str:
         """Verifier key line: name+keyid+base64(type ‖ public key)."""
         key_id = _key_id(self.name, self._public)
@@ -94,27 +98,33 @@ def parse_note(note: str) -> Checkpoint:
     Raises:
         CheckpointInvalid: malformed.
     """
-    body, _ = _split(note)
+    body, _ = split_note(note)
     lines = body.split("\n")
     if len(lines) < 4 or not lines[0]:
         raise CheckpointInvalid("fewer than three lines")
     if not lines[1].isascii() or not lines[1].isdigit() or (lines[1] != "0" and lines[1].startswith("0")):
         raise CheckpointInvalid("size line")
-    root = _b64(lines[2])
+    root = decode_base64(lines[2])
     if len(root) != HASH:
         raise CheckpointInvalid("root line")
     return Checkpoint(origin=lines[0], size=int(lines[1]), root=root, note=note)
 
 
 def verify_note(note: str, vkeys: Sequence[str]) -> Checkpoint:
-    """Gate: the note carries a valid signature of one of `vkeys` whose name is its origin.
+    """Gate: the note carries a valid signature of one of `vkeys` whose name is its origin
+    (or that of the same log in an earlier year, see `is_later_year`).
 
     Raises:
-        CheckpointInvalid: malformed, unsigned by a known key, or a known key's line fails.
+        SignerUnknown: signed by no known key.
+        CheckpointInvalid: malformed, or a known key's line fails.
     """
     checkpoint = parse_note(note)
-    body, signatures = _split(note)
-    known = {(name, key_id): key for name, key_id, key in map(_vkey, vkeys)}
+    body, signatures = split_note(note)
+    known: dict[tuple[str, bytes], Ed25519PublicKey] = {}
+    for known_name, key_id, public in map(read_log_vkey, vkeys):
+        known[known_name, key_id] = public
+        if is_later_year(known_name, checkpoint.origin):
+            known[checkpoint.origin, _key_id(checkpoint.origin, public.public_bytes_raw())] = public
     by_origin = False
     seen: set[tuple[str, bytes]] = set()
     for name, blob in signatures:
@@ -131,7 +141,7 @@ def verify_note(note: str, vkeys: Sequence[str]) -> Checkpoint:
             raise CheckpointInvalid("signature does not hold", place=name) from error
         by_origin = by_origin or name == checkpoint.origin
     if not by_origin:
-        raise CheckpointInvalid("no signature of a known log key", place=checkpoint.origin)
+        raise SignerUnknown(place=checkpoint.origin)
     return checkpoint
 
 
@@ -141,11 +151,11 @@ def build_proof(index: int, path: Sequence[bytes], note: str) -> str:
     return "\n".join(lines) + "\n\n" + note
 
 
-def verify_proof(text: str, leaf: bytes, vkeys: Sequence[str]) -> tuple[int, Checkpoint]:
-    """Gate: `leaf` is in a log head signed by a known key: (index, head).
+def read_proof(text: str) -> tuple[int, list[bytes], str]:
+    """(index, audit path, note) of a c2sp.org/tlog-proof@v1 text; nothing is checked but its form.
 
     Raises:
-        ProofInvalid, CheckpointInvalid: it is not.
+        ProofInvalid: malformed.
     """
     head, found, note = text.partition("\n\n")
     lines = head.split("\n")
@@ -160,15 +170,29 @@ def verify_proof(text: str, leaf: bytes, vkeys: Sequence[str]) -> tuple[int, Che
     if not number.isascii() or not number.isdigit() or (number != "0" and number.startswith("0")) or len(rest) > 65:
         raise ProofInvalid("index line")
     try:
-        path = [_b64(line) for line in rest[1:]]
+        return int(number), [decode_base64(line) for line in rest[1:]], note
     except CheckpointInvalid as error:
         raise ProofInvalid("path line") from error
+
+
+def verify_proof(text: str, leaf: bytes, vkeys: Sequence[str]) -> tuple[int, Checkpoint]:
+    """Gate: `leaf` is in a log head signed by a known key: (index, head).
+
+    Raises:
+        ProofInvalid, CheckpointInvalid: it is not.
+    """
+    index, path, note = read_proof(text)
     checkpoint = verify_note(note, vkeys)
-    verify_inclusion(leaf_hash(leaf), int(number), checkpoint.size, path, checkpoint.root)
-    return int(number), checkpoint
+    verify_inclusion(leaf_hash(leaf), index, checkpoint.size, path, checkpoint.root)
+    return index, checkpoint
 
 
-def _split(note: str) -> tuple[str, list[tuple[str, bytes]]]:
+def split_note(note: str) -> tuple[str, list[tuple[str, bytes]]]:
+    """A signed note's body (with its last line end) and its signature lines as (name, key id ‖ signature).
+
+    Raises:
+        CheckpointInvalid: not a note, or more than 64 signatures.
+    """
     if not note.endswith("\n") or any(ord(c) < 0x20 and c != "\n" for c in note) or "\x7f" in note:
         raise CheckpointInvalid("not a note")
     text, found, tail = note.rpartition("\n\n")
@@ -180,16 +204,38 @@ def _split(note: str) -> tuple[str, list[tuple[str, bytes]]]:
     signatures = []
     for line in lines:
         parts = line.split(" ")
-        if len(parts) != 3 or parts[0] != "—" or not parts[1] or "+" in parts[1]:
+        if len(parts) != 3 or parts[0] != "—" or not is_key_name(parts[1]):
             raise CheckpointInvalid("signature line")
-        blob = _b64(parts[2])
+        blob = decode_base64(parts[2])
         if len(blob) < 5:
             raise CheckpointInvalid("signature line")
         signatures.append((parts[1], blob))
     return text + "\n", signatures
 
 
-def _vkey(line: str) -> tuple[str, bytes, Ed25519PublicKey]:
+def is_key_name(name: str) -> bool:
+    """May it name a key (signed-note: not empty, no Unicode space, no plus sign)?"""
+    return bool(name) and "+" not in name and not any(c.isspace() for c in name)
+
+
+def is_later_year(known: str, origin: str) -> bool:
+    """Is `origin` the log that the yearly log `known` (``…/2026``) goes on in, in a later year?
+
+    A yearly log keeps its key and changes its name at midnight; whoever trusts the key under
+    one year's name trusts it under the next. Any other change of name needs a new verifier key.
+    """
+    stem, _, year = known.rpartition("/")
+    other, _, later = origin.rpartition("/")
+    both = year + later
+    return bool(stem) and stem == other and len(year) == len(later) == 4 and both.isascii() and both.isdigit() and later > year
+
+
+def read_log_vkey(line: str) -> tuple[str, bytes, Ed25519PublicKey]:
+    """(name, key id, public key) of a log's verifier key, type 0x01.
+
+    Raises:
+        CheckpointInvalid: not such a key, or its key id does not fit.
+    """
     try:
         name, key_id, encoded = line.strip().split("+", 2)
         data = base64.b64decode(encoded, validate=True)
@@ -200,7 +246,12 @@ def _vkey(line: str) -> tuple[str, bytes, Ed25519PublicKey]:
         raise CheckpointInvalid(f"verifier key: {error}") from error
 
 
-def _b64(text: str) -> bytes:
+def decode_base64(text: str) -> bytes:
+    """Bytes of canonical standard base64.
+
+    Raises:
+        CheckpointInvalid: anything else.
+    """
     try:
         data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:

@@ -14,6 +14,8 @@ from typing import Any, TypeVar, cast
 import click
 from cryptography import x509
 
+from signing import evidence
+from signing.batch import EVIDENCE
 from signing.cli_looks import Shows, shows, warn
 from signing.cli_options import FILE, now
 from signing.errors import DeferredMismatch, KeyUnusable, SigningError
@@ -201,7 +203,7 @@ def _record(log: Path | None, holder: Holder, file: Path, field: str) -> None:
 @IN_PLACE
 @options
 def timestamp(file: Path, tsa_urls: tuple[str, ...], trust_folder: Path | None, bare: bool, output: Path | None, in_place: bool, screen: Screen) -> None:
-    """Add fresh validation data and a document time-stamp to a signed PDF (B-LTA, and its renewal)."""
+    """Add fresh validation data and a time-stamp to a signed PDF (B-LTA) or an evidence file (.asice); again renews it."""
     target = _target(file, output, in_place)
     if not tsa_urls or trust_folder is None:
         raise click.UsageError("--tsa and --trust are wanted")
@@ -209,7 +211,10 @@ def timestamp(file: Path, tsa_urls: tuple[str, ...], trust_folder: Path | None, 
         trust = Trust.load(trust_folder)
         stamp = _stamper(tsa_urls, trust)
         assert stamp is not None
-        renew(file, target, trust=trust, timestamp=stamp, now=now(), data=not bare)
+        if file.suffix.lower() in EVIDENCE:
+            evidence.renew(file, target, trust=trust, timestamp=stamp, now=now())
+        else:
+            renew(file, target, trust=trust, timestamp=stamp, now=now(), data=not bare)
     except SigningError as error:
         sys.exit(refused(screen, error))
     except OSError as error:

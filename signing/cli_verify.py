@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import sys
@@ -30,8 +29,10 @@ from signing.report import PdfVerdict, Verdict, to_json
 from signing.report_files import ReportFiles
 from signing.report_json import FORMAT, Shown, document_report, evidence_report, line, refused_report, tool
 from signing.sandbox import Sandbox
-from signing.show import EVENT_COLUMNS, Screen, event_label, local, moment, options, refused
+from signing.show import Screen, options, refused
+from signing.show_evidence import show_evidence
 from signing.trust import Trust
+from signing.witness_policy import WitnessPolicy, load_policy
 from signing.wording import VIETNAM, safe
 
 FULL_UP_TO = 5  # files shown in full; more get a line each
@@ -59,7 +60,13 @@ class Wanted:
 @click.command()
 @click.argument("files", nargs=-1, required=True)
 @TRUST
-@click.option("--policy", "policy_name", default="nd30", show_default=True, metavar="NAME", help=f"{', '.join(POLICIES)}, or a policy file (.toml).")
+@click.option(
+    "--policy",
+    "policies",
+    multiple=True,
+    metavar="NAME",
+    help=f"For PDFs: {', '.join(POLICIES)}, or a policy file (.toml).  For evidence files: a file with logs and witnesses.  [default: nd30]",
+)
 @click.option("--kind", type=click.Choice(["document", "attachment", "copy", "auto"]), default="document", show_default=True, help="What a PDF is.")
 @click.option("--number", default="", metavar="TEXT", help="Number and symbol that an attachment's mark must show.")
 @click.option("--at", "at_text", default="", metavar="TIME", help='Judge at this ISO 8601 time, or "claimed": when the signers say they signed.')
@@ -74,7 +81,7 @@ class Wanted:
 @click.option("--fail-fast", is_flag=True, help="Stop at the first file that does not hold.")
 @options
 def verify(
-    files: tuple[str, ...], trust_folder: Path, policy_name: str, kind: str, number: str, at_text: str, jobs: int | None, screen: Screen, **more: Any
+    files: tuple[str, ...], trust_folder: Path, policies: tuple[str, ...], kind: str, number: str, at_text: str, jobs: int | None, screen: Screen, **more: Any
 ) -> None:
     """Verify PDFs, folders of PDFs and evidence files (.asice), offline."""
     wanted = Wanted(jobs=jobs or os.cpu_count() or 1, **more)
@@ -83,12 +90,12 @@ def verify(
     if wanted.jsonl:
         screen.as_json = True
     try:
-        policy(policy_name)
+        policy_name, witnesses = _policies(policies, trust_folder)
         trust = Trust.load(trust_folder)
         vkeys = tuple((trust_folder / "log.vkey").read_text().split()) if (trust_folder / "log.vkey").exists() else ()
         paths = expand(files)
         at = _moment(at_text)
-        question = Question(trust, at or now(), policy_name, kind, number, at_text == CLAIMED, vkeys)
+        question = Question(trust, at or now(), policy_name, kind, number, at_text == CLAIMED, vkeys, witnesses)
         code = _run(screen, paths, question, wanted)
     except SigningError as error:
         refused(screen, error)
@@ -100,6 +107,23 @@ def verify(
     except OSError as error:
         raise click.UsageError(f"{error.filename}: {error.strerror}") from error
     sys.exit(code)
+
+
+def _policies(names: tuple[str, ...], trust_folder: Path) -> tuple[str, WitnessPolicy | None]:
+    """(policy for PDFs, policy on logs and witnesses) of all that was named; the latter may lie in the trust folder.
+
+    Raises:
+        PolicyUnusable: unknown name, or a file that is neither.
+    """
+    for_pdfs, witnesses = "nd30", None
+    default = trust_folder / "witness-policy.txt"
+    for name in names:
+        if name in POLICIES or name.endswith(".toml") or not Path(name).is_file():
+            for_pdfs = name
+        else:
+            witnesses = load_policy(Path(name))
+    policy(for_pdfs)
+    return for_pdfs, load_policy(default) if witnesses is None and default.is_file() else witnesses
 
 
 def _moment(text: str) -> datetime | None:
@@ -252,7 +276,8 @@ def _show(screen: Screen, outcome: Outcome) -> None:
     if isinstance(outcome.result, PdfVerdict):
         screen.verdict(outcome.path.name, outcome.result, at=outcome.at)
     elif isinstance(outcome.result, EvidenceReport):
-        _show_evidence(screen, outcome.path, outcome.verdict, outcome.result)
+        _head(screen, outcome.path, outcome.verdict)
+        show_evidence(screen, outcome.result)
     else:
         _head(screen, outcome.path, outcome.verdict)
         screen.reasons([outcome.result])
@@ -260,24 +285,3 @@ def _show(screen: Screen, outcome: Outcome) -> None:
 
 def _head(screen: Screen, path: Path, verdict: Verdict) -> None:
     screen.out.print(f"[bold {_COLOUR[verdict]}]{screen.word(*wording.VERDICTS[verdict])}[/]  [bold]{escape(safe(path.name))}[/]")
-
-
-def _show_evidence(screen: Screen, path: Path, verdict: Verdict, report: EvidenceReport) -> None:
-    _head(screen, path, verdict)
-    report = dataclasses.replace(report, document_id=escape(safe(report.document_id)), sender=escape(safe(report.sender)))
-    screen.say(f"Văn bản: {report.document_id} · bên gửi: {report.sender}", f"Document: {report.document_id} · sender: {report.sender}")
-    rows = [
-        (str(e["index"]), moment(e["at"]), event_label(screen, str(e["ev"]), str(e.get("st", ""))), str(e["by"]), str(e.get("to", ""))) for e in report.events
-    ]
-    screen.table(("Chuỗi lưu giữ (đã chứng minh)", "Custody (proven)"), EVENT_COLUMNS, rows)
-    for name, _, word in report.files:
-        shown = Verdict(word) if word else None
-        label = escape(safe(name))
-        screen.say(f"  {label}: {shown.vi if shown else '—'}", f"  {label}: {shown.en if shown else '—'}")
-    if report.seal is not None:
-        stamp, signer = report.seal.time_source == "timestamp", escape(safe(report.seal.signer))
-        screen.say(
-            f"Niêm phong: {signer}; " + (f"dấu thời gian {local(report.seal.time)}" if stamp else "không có dấu thời gian"),
-            f"Seal: {signer}; " + (f"time-stamp {local(report.seal.time)}" if stamp else "no time-stamp"),
-        )
-    screen.reasons(report.reasons)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
+import unicodedata
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,6 +25,8 @@ MANIFEST = "META-INF/ASiCManifest001.xml"
 SIGNATURE = "META-INF/signature001.p7s"
 _MOST = 10_000
 _LARGEST_PART = 16 * 1024 * 1024
+# What reading a member of a hostile ZIP raises.
+_DAMAGED = (KeyError, zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError, EOFError)
 
 
 def write_container(target: Path, files: Sequence[tuple[str, bytes | Path]], *, at: datetime) -> None:
@@ -48,11 +51,12 @@ def _info(name: str, stamp: tuple[int, int, int, int, int, int]) -> zipfile.ZipI
 
 
 class Container:
-    """An opened evidence file. `names` are its members."""
+    """An opened evidence file. `names` are its members, `order` the same as they follow each other."""
 
     def __init__(self, archive: zipfile.ZipFile, path: Path) -> None:
         self._archive = archive
-        self.names = frozenset(i.filename for i in archive.infolist())
+        self.order = tuple(i.filename for i in archive.infolist())
+        self.names = frozenset(self.order)
         self._digests: dict[str, bytes] = {}
         _check_shape(archive, path)
 
@@ -94,21 +98,30 @@ class Container:
             return self._archive.read(name)
         except KeyError as error:
             raise EvidenceInvalid("missing", place=name) from error
-        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError) as error:
+        except _DAMAGED as error:
             raise EvidenceInvalid(f"damaged: {error}"[:200], place=name) from error
 
     def digest(self, name: str) -> bytes:
         """SHA-256 of a member, read in chunks."""
         if name not in self._digests:
             digest = hashlib.sha256()
-            try:
-                with self._archive.open(name) as file:
-                    while chunk := file.read(1 << 20):
-                        digest.update(chunk)
-            except (KeyError, zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError) as error:
-                raise EvidenceInvalid(f"damaged: {error}"[:200], place=name) from error
+            for chunk in self.chunks(name):
+                digest.update(chunk)
             self._digests[name] = digest.digest()
         return self._digests[name]
+
+    def chunks(self, name: str) -> Iterator[bytes]:
+        """A member by pieces of at most 1 MiB.
+
+        Raises:
+            EvidenceInvalid: absent or damaged.
+        """
+        try:
+            with self._archive.open(name) as file:
+                while chunk := file.read(1 << 20):
+                    yield chunk
+        except _DAMAGED as error:
+            raise EvidenceInvalid(f"damaged: {error}"[:200], place=name) from error
 
     def under(self, prefix: str, suffix: str = "") -> list[str]:
         """Members below a folder with an ending, sorted."""
@@ -119,8 +132,9 @@ class Container:
         """The member as a temporary file."""
         with tempfile.TemporaryDirectory() as folder:
             target = Path(folder) / "file.pdf"
-            with self._archive.open(name) as source, target.open("wb") as out:
-                shutil.copyfileobj(source, out, 1 << 20)
+            with target.open("wb") as out:
+                for chunk in self.chunks(name):
+                    out.write(chunk)
             yield target
 
 
@@ -131,16 +145,22 @@ def _check_shape(archive: zipfile.ZipFile, path: Path) -> None:
     if len({i.filename for i in entries}) != len(entries):
         raise EvidenceInvalid("two entries of one name", place=path.name)
     for info in entries:
-        parts = info.filename.split("/")
         if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1 or info.compress_size != info.file_size:
             raise EvidenceInvalid("entry is not stored plainly", place=info.filename)
-        if info.filename.startswith("/") or ".." in parts or "" in parts or "\\" in info.filename or info.extra or info.comment:
-            raise EvidenceInvalid("entry name or extra data", place=info.filename)
+        if not _good_name(info.filename) or info.extra or info.comment:
+            raise EvidenceInvalid("entry name or extra data", place=info.filename[:200])
     if archive.comment:
         raise EvidenceInvalid("archive comment", place=path.name)
     _check_tiling(archive, entries, path)
     if archive.read(MIMETYPE) != ASICE:
         raise EvidenceInvalid("mimetype", place=MIMETYPE)
+
+
+def _good_name(name: str) -> bool:
+    """A relative path that stays below its folder on every system, and shows itself as it is."""
+    parts = name.split("/")
+    plain = not any(c in '\\:"<>|?*' or unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") for c in name)
+    return plain and not any(part in ("", ".", "..") for part in parts)
 
 
 def _check_tiling(archive: zipfile.ZipFile, entries: Sequence[zipfile.ZipInfo], path: Path) -> None:

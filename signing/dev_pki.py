@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
 from signing.checkpoint import LogKey
+from signing.cosignature import CosignerKey, Kind, make_keys, save_keys
 
 Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 DAY = timedelta(days=1)
@@ -82,6 +83,8 @@ def make_pki(
     certificate = _leaf(issuing, hub.public_key(), organisation_name(HUB_NAME, origin.split("/")[0]), now)
     _save(directory / "hub" / "seal.pem", hub, [certificate, issuing.certificate])
     _log_key(directory, origin)
+    for code, _ in agencies:
+        _witness_keys(directory / "agencies" / code, code)
     _services(directory, issuing, now)
     _tls(directory, now, [code for code, _ in agencies], hosts)
 
@@ -252,6 +255,16 @@ def _log_key(directory: Path, origin: str) -> None:
     key.save(directory / "hub" / "log.key")
     for path in (directory / "hub" / "log.vkey", directory / "trust" / "log.vkey"):
         _write(path, (key.vkey() + "\n").encode())
+    second = CosignerKey.generate(origin, Kind.ML_DSA_44)
+    save_keys(directory / "hub" / "log-second.key", [second])
+    _write(directory / "hub" / "log-second.vkey", (second.vkey() + "\n").encode())
+
+
+def _witness_keys(folder: Path, code: str) -> None:
+    """An agency's keys as a witness; both public parts in ``witness.vkey``, Ed25519 first."""
+    keys = make_keys(f"{code}.witness.example.vn")
+    save_keys(folder / "witness.key", keys)
+    _write(folder / "witness.vkey", "".join(key.vkey() + "\n" for key in keys).encode())
 
 
 def _pem(certificate: x509.Certificate) -> bytes:

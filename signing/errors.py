@@ -129,10 +129,36 @@ class CheckpointInvalid(SigningError):
     en = "The log checkpoint is malformed, or its signature is not valid."
 
 
+class SignerUnknown(CheckpointInvalid):
+    code = "custody.signer_unknown"
+    vi = "Đầu sổ không có chữ ký của sổ nào được tin cậy."
+    en = "The checkpoint carries no signature of a trusted log."
+
+
+class QuorumMissing(CheckpointInvalid):
+    code = "custody.quorum_missing"
+    vi = "Đầu sổ chưa có đủ chữ ký chứng kiến theo chính sách."
+    en = "The checkpoint lacks the cosignatures that the witness policy asks for."
+    retry = True
+
+
 class ProofInvalid(SigningError):
     code = "custody.proof_invalid"
     vi = "Chứng minh trong sổ lưu giữ không đúng."
     en = "The proof from the custody log does not hold."
+
+
+class LogUnavailable(SigningError):
+    code = "custody.log_unavailable"
+    vi = "Không đọc được sổ lưu giữ: nơi cung cấp không trả lời hoặc không có phần được hỏi."
+    en = "The custody log cannot be read: no answer, or the part asked for is not there."
+    retry = True
+
+
+class StatementInvalid(SigningError):
+    code = "custody.statement_invalid"
+    vi = "Bảng kê ngày của sổ lưu giữ không hợp lệ: nội dung, niêm phong hoặc các mục không khớp nhau."
+    en = "The daily statement of the custody log does not hold: its content, seal and entries do not agree."
 
 
 class EvidenceInvalid(SigningError):

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from signing.reasons_of_evidence import EVIDENCE
+from signing.reasons_of_following import FOLLOWING
 from signing.reasons_of_presentation import PRESENTATION
 from signing.report import Reason
 
@@ -331,7 +333,7 @@ _add(
     "Hình ảnh phải nằm trong khung của trường đã khai báo trước khi ký.",
     "The appearance must stay within the box declared before signing.",
 )
-for _row in PRESENTATION:
+for _row in (*PRESENTATION, *FOLLOWING, *EVIDENCE):
     _add(*_row)
 # Sources of trust and revocation.
 _add(

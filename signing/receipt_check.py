@@ -1,7 +1,7 @@
 """receipt_check — kiểm tra biên nhận: does a receipt prove what it says? Offline, no hub code.
 
-Holds when the hub's seal covers the evidence XML, the evidence names the leaf and
-its place, and the leaf is in a head signed by a known log key.
+Holds when the hub's seal covers the evidence XML, the evidence says what the log
+entry says, and the entry is in a head signed by a known log key.
 """
 
 from __future__ import annotations
@@ -43,8 +43,63 @@ class ReceiptFinding:
     checkpoint: Checkpoint
 
 
+@dataclass(frozen=True, slots=True)
+class EvidenceFacts:
+    """What one sealed evidence XML says, compared with its log entry `said`. `digest` is lower hex."""
+
+    event: str
+    at: datetime
+    sender: str
+    recipient: str
+    document_id: str
+    digest: str
+    reasons: tuple[tuple[str, str], ...]
+    said: dict[str, Any]
+    seal: SealFinding
+
+
+def check_evidence(evidence: bytes, seal: bytes, leaf: bytes, *, origin: str, index: int, trust: Trust, at: datetime) -> EvidenceFacts:
+    """Gate: the hub's seal covers the evidence XML, and it says what the log entry `leaf` says.
+
+    Args:
+        origin, index: where the entry was proven to be.
+
+    Raises:
+        EvidenceInvalid, SealInvalid: it does not hold.
+    """
+    finding = verify_seal(hashlib.sha256(evidence).digest(), seal, trust, at=at)
+    said = read_leaf(leaf)
+    root = parse_xml(evidence)
+    document = _part(said, "doc")
+    reasons = tuple((text(node, "Code"), text(node, "Details")) for node in root.iter() if _local(node) == "EventReason")
+    claims = {
+        "index": (text(root, "CustodyLog/Index"), str(index)),
+        "event": (text(root, "ERDSEventId"), str(said.get("ev"))),
+        "leaf": (text(root, "CustodyLog/LeafHash"), leaf_hash(leaf).hex()),
+        "origin": (text(root, "CustodyLog/Origin"), origin),
+        "time": (text(root, "EventTime"), str(said.get("at"))),
+        "sender": (text(root, "SenderDetails/Identifier"), str(said.get("from", ""))),
+        "recipient": (text(root, "RecipientDetails/Identifier"), str(said.get("to", ""))),
+        "document": (text(root, "MessageIdentifier"), str(document.get("id", ""))),
+        "reason": ("; ".join(code for code, _ in reasons), str(said.get("why", "")).partition(": ")[0] if reasons else ""),
+    }
+    for name, values in claims.items():
+        if len(set(values)) != 1:
+            raise EvidenceInvalid(f"the parts do not agree on the {name}", place="evidence")
+    try:
+        digest = base64.b64decode(text(root, "UserContentInfo/PartInfo/DigestValue"), validate=True).hex()
+        when = datetime.fromisoformat(text(root, "EventTime"))
+    except ValueError as error:
+        raise EvidenceInvalid(f"evidence: {error}"[:200], place="evidence") from error
+    # The event is about the package, or about the signed object that proves it.
+    if digest not in {document.get("sha256"), _part(said, "obj").get("sha256")}:
+        raise EvidenceInvalid("the evidence names a digest that the log entry does not", place="evidence")
+    facts = claims["sender"][0], claims["recipient"][0], claims["document"][0]
+    return EvidenceFacts(claims["event"][0], when, *facts, digest, reasons, said, finding)
+
+
 def check_receipt(data: bytes, *, trust: Trust, vkeys: Sequence[str], at: datetime) -> ReceiptFinding:
-    """Gate: the receipt holds.
+    """Gate: the receipt holds: seal, log entry, and proof to a head signed by one of `vkeys`.
 
     Raises:
         EvidenceInvalid, SealInvalid, ProofInvalid, CheckpointInvalid: it does not.
@@ -56,41 +111,51 @@ def check_receipt(data: bytes, *, trust: Trust, vkeys: Sequence[str], at: dateti
         leaf = base64.b64decode(receipt["leaf"], validate=True)
         proof, envelope = str(receipt["proof"]), str(receipt["envelope"])
         index, event = int(receipt["index"]), str(receipt["event"])
-        said = json.loads(leaf)
     except (KeyError, ValueError, TypeError) as error:
         raise EvidenceInvalid(f"receipt: {error}", place="receipt") from error
-    finding = verify_seal(hashlib.sha256(evidence).digest(), seal, trust, at=at)
     proven, checkpoint = verify_proof(proof, leaf, vkeys)
-    root = parse_xml(evidence)
-    digest = base64.b64decode(text(root, "UserContentInfo/PartInfo/DigestValue")).hex()
-    claims = {
-        "index": (str(index), text(root, "CustodyLog/Index"), str(proven)),
-        "event": (event, text(root, "ERDSEventId"), str(said.get("ev"))),
-        "leaf": (leaf_hash(leaf).hex(), text(root, "CustodyLog/LeafHash")),
-        "origin": (checkpoint.origin, text(root, "CustodyLog/Origin")),
-        "time": (str(said.get("at")), text(root, "EventTime")),
-        "envelope": (envelope, str(said.get("msg", ""))),
-    }
+    facts = check_evidence(evidence, seal, leaf, origin=checkpoint.origin, index=proven, trust=trust, at=at)
+    claims = {"index": (index, proven), "event": (event, facts.event), "envelope": (envelope, str(facts.said.get("msg", "")))}
     for name, values in claims.items():
-        if len(set(values)) != 1:
+        if values[0] != values[1]:
             raise EvidenceInvalid(f"the parts of the receipt do not agree on the {name}", place="receipt")
-    # The event is about the package, or about the signed object that proves it.
-    known = {said.get("doc", {}).get("sha256"), said.get("obj", {}).get("sha256")}
-    if digest not in known:
-        raise EvidenceInvalid("the evidence names a digest that the log entry does not", place="receipt")
     return ReceiptFinding(
         envelope=envelope,
         event=event,
         index=index,
-        at=datetime.fromisoformat(text(root, "EventTime")),
-        sender=text(root, "SenderDetails/Identifier"),
-        recipient=text(root, "RecipientDetails/Identifier"),
-        document_id=text(root, "MessageIdentifier"),
-        package_sha256=digest,
+        at=facts.at,
+        sender=facts.sender,
+        recipient=facts.recipient,
+        document_id=facts.document_id,
+        package_sha256=facts.digest,
         leaf=leaf,
-        seal=finding,
+        seal=facts.seal,
         checkpoint=checkpoint,
     )
+
+
+def read_leaf(leaf: bytes) -> dict[str, Any]:
+    """What a log entry says.
+
+    Raises:
+        EvidenceInvalid: not a JSON object.
+    """
+    try:
+        said = json.loads(leaf)
+    except (ValueError, RecursionError) as error:
+        raise EvidenceInvalid("log entry is not JSON", place="log") from error
+    if not isinstance(said, dict):
+        raise EvidenceInvalid("log entry is not an object", place="log")
+    return said
+
+
+def _part(said: dict[str, Any], name: str) -> dict[str, Any]:
+    value = said.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def _local(node: etree._Element) -> str:
+    return str(node.tag).rpartition("}")[2]
 
 
 def _load(data: bytes) -> dict[str, Any]:
@@ -125,5 +190,5 @@ def text(root: etree._Element, path: str) -> str:
     """Text along a path of local names, "" when absent."""
     node: etree._Element | None = root
     for step in path.split("/"):
-        node = next((c for c in node if str(c.tag).rpartition("}")[2] == step), None) if node is not None else None
+        node = next((c for c in node if _local(c) == step), None) if node is not None else None
     return (node.text or "") if node is not None else ""

@@ -39,11 +39,13 @@ def sign_seal(digest: bytes, key: SigningKey, *, timestamp: Callable[[bytes], by
     return builder.detached(digest, timestamp=timestamp)
 
 
-def verify_seal(digest: bytes, seal: bytes, trust: Trust, *, at: datetime) -> SealFinding:
+def verify_seal(digest: bytes, seal: bytes, trust: Trust, *, at: datetime, seen_at: datetime | None = None) -> SealFinding:
     """Gate: `seal` is a valid seal over the content with SHA-256 `digest`.
 
     Args:
         at: moment of judgement; a valid time-stamp inside the seal takes its place.
+        seen_at: a later moment at which the seal is proven to have been there already (an
+            archive time-stamp); its time-stamp then outlives a compromise after that.
 
     Raises:
         SealDigestMismatch: over other bytes.
@@ -51,7 +53,7 @@ def verify_seal(digest: bytes, seal: bytes, trust: Trust, *, at: datetime) -> Se
         SealInvalid: anything else.
     """
     try:
-        return _verify(digest, seal, trust, at)
+        return _verify(digest, seal, trust, at, seen_at)
     except NotDer as error:
         raise SealInvalid(error.detail) from error
     except SigningError:
@@ -60,7 +62,7 @@ def verify_seal(digest: bytes, seal: bytes, trust: Trust, *, at: datetime) -> Se
         raise SealInvalid(f"{type(error).__name__}: {error}"[:200]) from error
 
 
-def _verify(digest: bytes, seal: bytes, trust: Trust, at: datetime) -> SealFinding:
+def _verify(digest: bytes, seal: bytes, trust: Trust, at: datetime, seen_at: datetime | None) -> SealFinding:
     if len(seal) > LARGEST:
         raise SealInvalid("too large")
     signed = read_signed_data(seal)
@@ -74,7 +76,7 @@ def _verify(digest: bytes, seal: bytes, trust: Trust, at: datetime) -> SealFindi
         raise (SealDigestMismatch() if error.place == "digest" else SealInvalid(error.detail)) from error
     certificate = decoded(der)
     algorithm = _allowed(signed, certificate)
-    time, source = _time(signed, trust, at)
+    time, source = _time(signed, trust, at, seen_at)
     return _judge(certificate, [c for c in signed.certificates if c != der], trust, digest, algorithm, time, source)
 
 
@@ -87,10 +89,10 @@ def _allowed(signed: SignedData, certificate: x509.Certificate) -> str:
     return f"{signed.scheme}-{signed.digest}-{key_of(certificate)}"
 
 
-def _time(signed: SignedData, trust: Trust, at: datetime) -> tuple[datetime, str]:
+def _time(signed: SignedData, trust: Trust, at: datetime, seen_at: datetime | None) -> tuple[datetime, str]:
     for token in signed.tokens:
         try:
-            return verify_token(token, lambda name: hashlib.new(name, signed.signature).digest(), trust), "timestamp"
+            return verify_token(token, lambda name: hashlib.new(name, signed.signature).digest(), trust, seen_at=seen_at), "timestamp"
         except TimestampInvalid as error:
             raise SealInvalid(f"time-stamp: {error.detail}") from error
     return at, "judged_at"

@@ -20,7 +20,7 @@ from signing.errors import SigningError
 from signing.explain import Explanation
 from signing.report import PdfVerdict, Reason, Role, SignatureFinding, State, Verdict, to_json
 from signing.sub_verdicts import CERT, INTEGRITY, KEY_MATCH, SCOPE, STATUS, VALIDITY, Answer, answers, excused, standing
-from signing.wording import MARKS, ROLES, VIETNAM, Pair, common_name, local, safe, size_of, words
+from signing.wording import MARKS, ROLES, VIETNAM, Pair, common_name, event_name, local, safe, size_of, words
 
 __all__ = ["EVENT_COLUMNS", "ROLES", "VIETNAM", "Screen", "event_label", "local", "moment", "options", "refused"]
 F = TypeVar("F", bound=Callable[..., Any])
@@ -231,22 +231,6 @@ def _facts(rows: Iterable[tuple[str, Text]]) -> Table:
     return grid
 
 
-EVENTS = {
-    "SubmissionAcceptance": ("Trục tiếp nhận", "Accepted by the hub"),
-    "SubmissionRejection": ("Trục từ chối", "Refused by the hub"),
-    "ContentConsignment": ("Đã chuyển tới", "Delivered"),
-    "ContentConsignmentFailure": ("Không chuyển được", "Delivery failed"),
-    "ContentHandover": ("Đã xác nhận", "Acknowledged"),
-    "ContentHandoverFailure": ("Quá hạn nhận", "Not collected in time"),
-    "ConsignmentAcceptance": ("Tiếp nhận, vào sổ", "Registered"),
-    "ConsignmentRejection": ("Từ chối tiếp nhận", "Refused by the recipient"),
-    "Status": ("Trạng thái", "Status"),
-    "Recheck": ("Kiểm tra lại", "Checked again"),
-    "OperatorAction": ("Người vận hành", "Operator"),
-    "DirectoryChange": ("Danh bạ", "Directory"),
-}
-
-
 EVENT_COLUMNS = (
     ("Mục", "Entry"),
     ("Thời điểm (+07:00)", "Time (+07:00)"),
@@ -258,8 +242,7 @@ EVENT_COLUMNS = (
 
 def event_label(screen: Screen, uri: str, status: str) -> str:
     """An event for people, with the status code it carries."""
-    name = uri.rsplit("/", 1)[-1].rsplit(":", 1)[-1]
-    return " ".join((screen.word(*EVENTS.get(name, (name, name))), status)).strip()
+    return " ".join((screen.word(*event_name(uri)), status)).strip()
 
 
 def moment(value: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import unicodedata
 from datetime import datetime, timedelta, timezone
 from typing import Any, TypeVar
 
@@ -153,6 +154,62 @@ VERDICTS: dict[Verdict, Pair] = {v: (v.vi, v.en) for v in Verdict}
 
 
 SCHEMES = {"pss": "RSASSA-PSS", "pkcs1v15": "RSA PKCS#1 v1.5", "ecdsa": "ECDSA", "ed25519": "Ed25519"}
+
+
+EVENTS: dict[str, Pair] = {
+    "SubmissionAcceptance": ("Trục tiếp nhận", "Accepted by the hub"),
+    "SubmissionRejection": ("Trục từ chối", "Refused by the hub"),
+    "RelayAcceptance": ("Hệ thống tiếp theo đã nhận", "Taken by the next system"),
+    "RelayRejection": ("Hệ thống tiếp theo từ chối", "Refused by the next system"),
+    "RelayFailure": ("Hệ thống tiếp theo không trả lời", "No answer from the next system"),
+    "NotificationForAcceptance": ("Đã hỏi bên nhận", "Recipient asked to accept"),
+    "NotificationForAcceptanceFailure": ("Không hỏi được bên nhận", "Recipient could not be asked"),
+    "ConsignmentAcceptance": ("Tiếp nhận, vào sổ", "Registered"),
+    "ConsignmentRejection": ("Từ chối tiếp nhận", "Refused by the recipient"),
+    "AcceptanceRejectionExpiry": ("Quá hạn tiếp nhận hoặc từ chối", "Neither accepted nor refused in time"),
+    "ContentConsignment": ("Đã chuyển tới", "Delivered"),
+    "ContentConsignmentFailure": ("Không chuyển được", "Delivery failed"),
+    "ConsignmentNotification": ("Đã báo cho bên nhận", "Recipient notified"),
+    "ConsignmentNotificationFailure": ("Không báo được cho bên nhận", "Recipient could not be notified"),
+    "ContentAccessTracking": ("Nội dung được mở", "Content accessed"),
+    "ContentHandover": ("Đã xác nhận", "Acknowledged"),
+    "ContentHandoverFailure": ("Quá hạn nhận", "Not collected in time"),
+    "RelayToNonERDS": ("Chuyển sang hệ thống khác", "Passed to a system outside"),
+    "RelayToNonERDSFailure": ("Không chuyển được sang hệ thống khác", "Could not be passed to a system outside"),
+    "ReceivedFromNonERDS": ("Nhận từ hệ thống khác", "Received from a system outside"),
+    "Status": ("Trạng thái", "Status"),
+    "Assigned": ("Phân công", "Assigned"),
+    "InProcess": ("Đang xử lý", "In process"),
+    "Finished": ("Hoàn thành", "Finished"),
+    "TakeBackRequested": ("Yêu cầu lấy lại", "Take-back requested"),
+    "TakeBackAgreed": ("Đồng ý lấy lại", "Take-back agreed"),
+    "TakeBackRefused": ("Từ chối lấy lại", "Take-back refused"),
+    "RelayDueSoon": ("Sắp hết hạn trả lời", "Answer due soon"),
+    "ConsignmentDueSoon": ("Sắp hết hạn chuyển", "Delivery due soon"),
+    "HandoverDueSoon": ("Sắp hết hạn nhận", "Collection due soon"),
+    "Recheck": ("Kiểm tra lại", "Checked again"),
+    "OperatorAction": ("Người vận hành", "Operator"),
+    "DirectoryChange": ("Danh bạ", "Directory"),
+    "LogEpoch": ("Mở sổ mới", "New log begun"),
+    "LogKey": ("Khóa của sổ", "Key of the log"),
+    "LogTick": ("Nhịp thời gian", "Time tick"),
+    "LogTimestamp": ("Dấu thời gian của sổ", "Time-stamp of the log"),
+    "LogWitness": ("Bên chứng kiến", "Witness"),
+    "LogStatement": ("Bảng kê ngày", "Daily statement"),
+    "LogPurge": ("Hủy dữ liệu hết hạn lưu", "Content purged"),
+    "LogRecovery": ("Khôi phục sổ", "Log recovered"),
+}
+
+
+def same_text(one: str, other: str) -> bool:
+    """Equal as text: in NFC and without blanks around it."""
+    return unicodedata.normalize("NFC", one).strip() == unicodedata.normalize("NFC", other).strip()
+
+
+def event_name(uri: str) -> Pair:
+    """An event for people, by its URI; its own name when it is unknown."""
+    name = uri.rsplit("/", 1)[-1].rsplit(":", 1)[-1]
+    return EVENTS.get(name, (name, name))
 
 
 def algorithm(scheme: str, key: str, digest: str) -> str:

@@ -21,17 +21,22 @@ from aiohttp import web
 
 from exchange.client import Client, Refused
 from exchange.config import NodeSettings, password
-from exchange.courier import server_tls
+from exchange.courier import client_tls, server_tls
 from exchange.delivery import Retry
-from exchange.errors import EnvelopeError, ExchangeError
+from exchange.errors import EnvelopeError, ExchangeError, ReceiptInvalid
+from exchange.mirror import http_log
+from exchange.node.daily import Daily
 from exchange.node.desk import Desk
 from exchange.node.local_api import local_app
 from exchange.node.push_api import push_app
-from exchange.store import journal
+from exchange.node.reconcile import Shelf
+from exchange.node.witness import Witness, open_witness, witness_app
+from exchange.store import journal, witness_log
 from exchange.store.engine import Store
 from signing.keys import open_key
 from signing.sandbox import Sandbox
 from signing.trust import Trust
+from signing.witness_policy import load_policy
 
 log = structlog.get_logger()
 MAX_FIELD = 32 * 1024
@@ -68,6 +73,8 @@ def make_client(settings: NodeSettings) -> Client:
         key=open_key(settings.seal_key, password=password(settings.seal_password_file)),
         trust=Trust.load(settings.trust),
         vkeys=vkeys(settings.trust),
+        policy=load_policy(settings.witness_policy) if settings.witness_policy is not None else None,
+        witness_wait_seconds=settings.witness_wait_seconds,
     )
 
 
@@ -98,13 +105,18 @@ async def _run(desk: Desk, settings: NodeSettings) -> None:
         loop.add_signal_handler(name, stop.set)
     threads = ThreadPoolExecutor(8, thread_name_prefix="desk")
     loop.set_default_executor(threads)
-    runners = [await _local(desk, settings)]
+    shelf = Shelf(settings.data / "reconciliation")
+    runners = [await _local(desk, settings, shelf)]
     if settings.mode == "push":
         runners.append(await _push(desk, settings))
+    if settings.witness_key is not None and settings.witness_port:
+        runners.append(await serve_witness(open_witness(settings, desk.store, vkeys(settings.trust), now), settings))
     retry = Retry(first=timedelta(seconds=settings.retry_first_seconds), longest=timedelta(seconds=settings.retry_longest_seconds))
     async with make_client(settings) as client:
         agent = Agent(desk, client, retry, settings)
-        tasks = [asyncio.create_task(agent.forever(step)) for step in (agent.submit, agent.collect, agent.acknowledge, agent.report)]
+        fetch = http_log(settings.hub_url, client_tls(settings.tls_certificate, settings.tls_ca))
+        daily = Daily(desk, client, shelf, vkeys=vkeys(settings.trust), fetch=fetch, clock=now)
+        tasks = [asyncio.create_task(agent.forever(step)) for step in (agent.submit, agent.collect, agent.acknowledge, agent.report, daily.reconcile)]
         await stop.wait()
         for task in tasks:
             task.cancel()
@@ -113,8 +125,8 @@ async def _run(desk: Desk, settings: NodeSettings) -> None:
         await runner.cleanup()
 
 
-async def _local(desk: Desk, settings: NodeSettings) -> web.AppRunner:
-    runner = web.AppRunner(local_app(desk, token(settings)), access_log=None, shutdown_timeout=5)
+async def _local(desk: Desk, settings: NodeSettings, shelf: Shelf) -> web.AppRunner:
+    runner = web.AppRunner(local_app(desk, token(settings), shelf), access_log=None, shutdown_timeout=5)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", settings.local_port).start()
     return runner
@@ -125,6 +137,15 @@ async def _push(desk: Desk, settings: NodeSettings) -> web.AppRunner:
     await runner.setup()
     tls = server_tls(settings.tls_certificate, settings.tls_ca)
     await web.TCPSite(runner, settings.host, settings.push_port, ssl_context=tls).start()
+    return runner
+
+
+async def serve_witness(witness: Witness, settings: NodeSettings) -> web.AppRunner:
+    """Serve the witness on its own port with TLS; the caller cleans up."""
+    runner = web.AppRunner(witness_app(witness), access_log=None, shutdown_timeout=5)
+    await runner.setup()
+    tls = server_tls(settings.tls_certificate, settings.tls_ca)
+    await web.TCPSite(runner, settings.host, settings.witness_port, ssl_context=tls).start()
     return runner
 
 
@@ -159,8 +180,10 @@ class Agent:
             try:
                 proven = await self.client.submit(blobs.path(row.package_sha256), now=now(), seal=seal)
                 values: dict[str, Any] = {"state": "sent", "receipt": proven.data, "envelope": proven.finding.envelope, "last_error": ""}
+                await self._keep_proof(proven.finding.envelope, proven.witnessed_proof)
             except ExchangeError as error:
                 values = self._failed(row.attempts, error)
+                await self._keep_false(error)
             job = lambda c, row=row, values=values: journal.settle_outbound(c, row, attempts=row.attempts + 1, **values)  # noqa: E731
             await asyncio.to_thread(store.write, job)
         return bool(due)
@@ -225,11 +248,23 @@ class Agent:
                 else:
                     proven = await self.client.send_status(data, now=now(), seal=seal)
                 values: dict[str, Any] = {"state": "sent", "receipt": proven.data, "last_error": ""}
+                await self._keep_proof(row.id, proven.witnessed_proof)
             except ExchangeError as error:
                 values = self._failed(row.attempts, error)
+                await self._keep_false(error)
             job = lambda c, row=row, values=values: journal.settle_status(c, row.id, attempts=row.attempts + 1, **values)  # noqa: E731
             await asyncio.to_thread(store.write, job)
         return bool(due)
+
+    async def _keep_proof(self, subject: str, proof: str) -> None:
+        if proof:
+            await asyncio.to_thread(self.desk.store.write, lambda c: witness_log.keep_proof(c, subject, proof, now()))
+
+    async def _keep_false(self, error: ExchangeError) -> None:
+        """Keep a receipt that does not hold: signed by the hub or not, it may be needed as proof."""
+        if isinstance(error, ReceiptInvalid) and error.data:
+            sha256 = await asyncio.to_thread(self.desk.store.blobs.put_bytes, error.data)
+            log.error("receipt", action="receipt_invalid", sha256=sha256, detail=error.detail)
 
     def _failed(self, attempts: int, error: ExchangeError) -> dict[str, Any]:
         code = error.hub_code if isinstance(error, Refused) else error.code

@@ -11,16 +11,18 @@ from typing import Any
 
 from aiohttp import web
 
-from exchange.errors import BadRequest, NotAuthenticated
+from exchange.errors import BadRequest, NotAuthenticated, NotFound
 from exchange.node.answers import as_problems
 from exchange.node.desk import Desk
+from exchange.node.reconcile import Shelf
 from exchange.store import journal
 
 DESK = web.AppKey("desk", Desk)
+SHELF = web.AppKey("shelf", Shelf)
 CHUNK = 256 * 1024
 
 
-def local_app(desk: Desk, token: str) -> web.Application:
+def local_app(desk: Desk, token: str, shelf: Shelf) -> web.Application:
     """The application for local callers."""
 
     @web.middleware
@@ -31,16 +33,18 @@ def local_app(desk: Desk, token: str) -> web.Application:
         return await handler(request)
 
     app = web.Application(middlewares=[as_problems, by_token], client_max_size=1 << 20)
-    app[DESK] = desk
+    app[DESK], app[SHELF] = desk, shelf
     app.add_routes(
         [
             web.get("/health", health),
             web.post("/outbox", send),
             web.get("/outbox", outbox),
+            web.get("/outbox/receipt", receipt),
             web.get("/inbox", inbox),
             web.get("/inbox/{delivery}/package", package),
             web.post("/inbox/{delivery}/status", report),
             web.get("/statuses", statuses),
+            web.get("/reconciliation", reconciliation),
         ]
     )
     return app
@@ -70,6 +74,23 @@ async def outbox(request: web.Request) -> web.Response:
     return await _list(request, lambda c: journal.all_outbound(c, 500))
 
 
+async def receipt(request: web.Request) -> web.Response:
+    """GET /outbox/receipt?document_id=…&kind=…: the verified receipt of a package that was sent."""
+    document_id, kind = request.query.get("document_id", ""), request.query.get("kind", "0")
+    if not kind.isascii() or not kind.isdigit() or len(kind) > 4:
+        raise BadRequest("kind must be a number", place="kind")
+    store = request.app[DESK].store
+
+    def read() -> bytes | None:
+        with store.read() as connection:
+            return journal.outbound_receipt(connection, document_id, int(kind))
+
+    data = await asyncio.to_thread(read)
+    if not data:
+        raise NotFound(document_id[:200], place="document_id")
+    return web.Response(body=data, content_type="application/json")
+
+
 async def inbox(request: web.Request) -> web.Response:
     """GET /inbox."""
     return await _list(request, lambda c: journal.all_inbound(c, 500))
@@ -78,6 +99,12 @@ async def inbox(request: web.Request) -> web.Response:
 async def statuses(request: web.Request) -> web.Response:
     """GET /statuses: what recipients said about our documents."""
     return await _list(request, lambda c: journal.all_incoming_statuses(c, 2000))
+
+
+async def reconciliation(request: web.Request) -> web.Response:
+    """GET /reconciliation: what each day's statement of the hub and our journal have in common, newest first."""
+    shelf = request.app[SHELF]
+    return web.json_response({"items": await asyncio.to_thread(lambda: list(shelf.results()))})
 
 
 async def package(request: web.Request) -> web.StreamResponse:

@@ -1,310 +1,295 @@
-"""custody_log — sổ lưu giữ: the Merkle log in the database, appended in the caller's transaction.
+"""custody_log — sổ lưu giữ: entries of the Merkle log, appended in the caller's transaction.
 
-Stored as C2SP tiles: full tiles once and for ever, the right edge of levels ≥ 1
-rewritten, the edge of level 0 derived from the newest entries. Signing order:
-commit → re-read and recompute → compare-and-swap in the high-water file → sign.
+The tree itself is in `custody_tree`, the order of signing in `sign_order`, the
+recomputation in `custody_audit`; their names can be had from here as well.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, Select, delete, insert, or_, select, text
 
-from exchange.custody import Entry, leaf_bytes, leaf_hash
+from exchange.custody import Entry, Event, leaf_bytes, leaf_hash
 from exchange.errors import CustodyError
-from exchange.errors import HighWater as HighWaterError
-from exchange.store.engine import Store
+from exchange.store.custody_audit import Audit, recompute
+from exchange.store.custody_tree import (
+    Epoch,
+    Place,
+    bounds,
+    consistency,
+    current_epoch,
+    entry_bundle,
+    epoch_of,
+    epochs,
+    head,
+    place,
+    prove,
+    size,
+    stored_edges,
+    tile,
+    tree,
+)
+from exchange.store.high_water import HighWater
 from exchange.store.tables import custody_checkpoint as k
 from exchange.store.tables import custody_edge as g
 from exchange.store.tables import custody_entry as e
+from exchange.store.tables import custody_epoch as p
 from exchange.store.tables import custody_tile as t
-from signing.checkpoint import Checkpoint, LogKey, parse_note
-from signing.errors import ProofInvalid
-from signing.merkle import HASH, TILE, Edges, Tree, verify_consistency
+from signing.checkpoint import Checkpoint, parse_note
+from signing.merkle import Edges
 
 BATCH = 1000
+CHAINS = 200  # chains looked up in one statement
+COPY_FROM = 50  # entries from which COPY is worth its set-up
+
+COLUMNS = ("seq", "leaf", "leaf_hash", "envelope", "recipient", "n", "event", "sender", "at")
+_PG_TYPES = ("int8", "bytea", "bytea", "text", "text", "int4", "text", "text", "timestamptz")
+
+_TAIL = "custody_tail"
+
+_Chain = tuple[str, str]
+_NEWEST_SQLITE = "SELECT a, b, e.n, e.leaf_hash FROM w CROSS JOIN custody_entry AS e WHERE e.envelope = a AND e.recipient = b AND e.envelope <> ''"
+_NEWEST_POSTGRESQL = text(
+    "SELECT w.a, w.b, l.n, l.leaf_hash FROM unnest(CAST(:names AS text[]), CAST(:others AS text[])) AS w (a, b) JOIN LATERAL ("
+    "SELECT n, leaf_hash FROM custody_entry WHERE envelope = w.a AND recipient = w.b AND envelope <> '' ORDER BY n DESC LIMIT 1) AS l ON true"
+)
 
 
-def size(connection: Connection) -> int:
-    """Number of entries."""
-    newest = connection.execute(select(func.max(e.c.seq))).scalar()
-    return 0 if newest is None else int(newest) + 1
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """One stored entry. `seq` is its running number; the other columns repeat what
+    the leaf says, for searching only: what counts is `leaf`."""
+
+    seq: int
+    leaf: bytes
+    leaf_hash: bytes
+    envelope: str
+    recipient: str
+    n: int
+    event: Event
+    sender: str
+    at: datetime
 
 
 def append(connection: Connection, entries: Sequence[Entry], *, salts: Callable[[], bytes]) -> list[int]:
-    """Append entries inside the caller's transaction; their indices.
+    """Append entries inside the caller's transaction; their running numbers.
 
     The caller is the only log writer for the length of its transaction (the
-    store's writer lock), so edges are read, extended and written back here.
+    store's writer lock), so edges are read, extended and written back here. If
+    that lock ever failed, the primary key refuses the second writer.
     """
     if not entries:
         return []
-    start = size(connection)
-    edges = _edges(connection, start)
-    heads: dict[tuple[str, str], tuple[int, str]] = {}
-    rows, hashes = [], []
-    for seq, entry in enumerate(entries, start):
+    tail = _tail(connection)
+    heads = _chains(connection, {(entry.envelope, entry.recipient) for entry in entries if entry.envelope})
+    rows: list[tuple[Any, ...]] = []
+    for seq, entry in enumerate(entries, tail.seq + 1):
         chain = (entry.envelope, entry.recipient)
-        n, previous = heads[chain] if chain in heads else _chain(connection, entry)
+        # One chain per (envelope, recipient); entries of no envelope form no chain.
+        n, previous = heads.get(chain, (0, "")) if entry.envelope else (0, "")
         leaf = leaf_bytes(entry, n=n, previous=previous, salt=salts())
         digest = leaf_hash(leaf)
         heads[chain] = (n + 1, digest.hex())
-        hashes.append(digest)
-        rows.append(
-            {
-                "seq": seq,
-                "leaf": leaf,
-                "leaf_hash": digest,
-                "envelope": entry.envelope,
-                "recipient": entry.recipient,
-                "n": n,
-                "event": entry.event.value,
-                "sender": entry.sender,
-                "at": entry.at,
-            }
-        )
-    connection.execute(insert(e), rows)
-    full = edges.append(hashes, start)
+        rows.append((seq, leaf, digest, entry.envelope, entry.recipient, n, entry.event.value, entry.sender, entry.at))
+    _write(connection, rows, tail)
+    return [row[0] for row in rows]
+
+
+def write_rows(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Store finished rows (in the order of `COLUMNS`, densely numbered from the log's
+    end) with the tiles they fill and the new edge."""
+    _write(connection, rows, _tail(connection))
+
+
+@dataclass(slots=True)
+class _Tail:
+    # The newest entry with the edges behind it, kept with the database connection.
+    seq: int
+    leaf_hash: bytes
+    epoch: Epoch
+    edges: Edges
+
+
+def _tail(connection: Connection) -> _Tail:
+    newest = connection.execute(select(e.c.seq, e.c.leaf_hash).order_by(e.c.seq.desc()).limit(1)).first()
+    seq, digest = (-1, b"") if newest is None else (int(newest[0]), newest[1])
+    kept: _Tail | None = connection.info.pop(_TAIL, None)
+    # Leaves are salted: the same newest entry means the same log before it. A rolled
+    # back or another process's append leaves another one, and the edges are read anew.
+    if kept is not None and (kept.seq, kept.leaf_hash) == (seq, digest):
+        return kept
+    epoch = current_epoch(connection)
+    return _Tail(seq, digest, epoch, stored_edges(connection, epoch, seq + 1))
+
+
+def _write(connection: Connection, rows: Sequence[tuple[Any, ...]], tail: _Tail) -> None:
+    if connection.dialect.name == "postgresql" and len(rows) >= COPY_FROM:
+        driver: Any = connection.connection.driver_connection
+        with driver.cursor() as cursor, cursor.copy(f"COPY custody_entry ({', '.join(COLUMNS)}) FROM STDIN (FORMAT BINARY)") as copy:
+            copy.set_types(_PG_TYPES)
+            for row in rows:
+                copy.write_row(row)
+    else:
+        connection.execute(insert(e), [dict(zip(COLUMNS, row, strict=True)) for row in rows])
+    number = tail.epoch.number
+    full = tail.edges.append([row[2] for row in rows], tail.seq + 1 - tail.epoch.first)
     if full:
-        connection.execute(insert(t), [{"level": level, "idx": index, "hashes": data} for level, index, data in full])
-        connection.execute(delete(g))
-        upper = [{"level": level, "hashes": b"".join(row)} for level, row in enumerate(edges.rows) if level]
-        if upper:
-            connection.execute(insert(g), upper)
-    return list(range(start, start + len(rows)))
+        connection.execute(insert(t), [{"epoch": number, "level": level, "idx": index, "hashes": data} for level, index, data in full])
+        connection.execute(delete(g).where(g.c.epoch == number))
+        upper = [{"epoch": number, "level": level, "hashes": b"".join(row)} for level, row in enumerate(tail.edges.rows) if level]
+        connection.execute(insert(g), upper)
+    tail.seq, tail.leaf_hash = rows[-1][0], rows[-1][2]
+    connection.info[_TAIL] = tail
 
 
-def _chain(connection: Connection, entry: Entry) -> tuple[int, str]:
-    # One chain per (envelope, recipient); entries of no envelope form no chain.
-    if not entry.envelope:
-        return 0, ""
-    statement = select(e.c.n, e.c.leaf_hash).where(e.c.envelope == entry.envelope, e.c.recipient == entry.recipient)
-    row = connection.execute(statement.order_by(e.c.n.desc()).limit(1)).first()
-    return (0, "") if row is None else (row.n + 1, row.leaf_hash.hex())
+def _chains(connection: Connection, keys: set[_Chain]) -> dict[_Chain, tuple[int, str]]:
+    # (next n, hash of the newest) of each chain that has begun.
+    found: dict[_Chain, tuple[int, str]] = {}
+    ordered = sorted(keys)
+    for start in range(0, len(ordered), CHAINS):
+        part = ordered[start : start + CHAINS]
+        rows: Any
+        if connection.dialect.name == "postgresql":
+            names, others = zip(*part, strict=True)
+            rows = connection.execute(_NEWEST_POSTGRESQL, {"names": list(names), "others": list(others)})
+        else:
+            # A row value IN (…) would read the whole index; a join looks each key up.
+            places = ", ".join(["(?, ?)"] * len(part))
+            rows = connection.exec_driver_sql(f"WITH w (a, b) AS (VALUES {places}) {_NEWEST_SQLITE}", tuple(word for key in part for word in key))
+        for envelope, recipient, n, digest in rows:
+            if n >= found.get((envelope, recipient), (0, ""))[0]:
+                found[envelope, recipient] = (n + 1, digest.hex())
+    return found
 
 
-def _edges(connection: Connection, count: int) -> Edges:
-    rows: list[list[bytes]] = [[]]
-    statement = select(e.c.leaf_hash).where(e.c.seq >= count - count % TILE).order_by(e.c.seq)
-    rows[0] = list(connection.execute(statement).scalars())
-    for level, data in connection.execute(select(g.c.level, g.c.hashes).order_by(g.c.level)):
-        if level != len(rows):
-            raise CustodyError(f"edge of level {level} missing", place="custody_edge")
-        rows.append([data[i : i + HASH] for i in range(0, len(data), HASH)])
-    return Edges(rows)
-
-
-def head(connection: Connection) -> tuple[int, bytes]:
-    """(size, root) of the whole log, from the edge."""
-    count = size(connection)
-    return count, _edges(connection, count).root()
-
-
-def leaf(connection: Connection, index: int) -> bytes:
+def leaf(connection: Connection, seq: int) -> bytes:
     """Bytes of one entry.
 
     Raises:
         CustodyError: no such entry.
     """
-    data: bytes | None = connection.execute(select(e.c.leaf).where(e.c.seq == index)).scalar()
+    data: bytes | None = connection.execute(select(e.c.leaf).where(e.c.seq == seq)).scalar()
     if data is None:
-        raise CustodyError(f"no entry {index}", place="custody_entry")
+        raise CustodyError(f"no entry {seq}", place="custody_entry")
     return data
 
 
 def leaves_of(connection: Connection, envelope: str) -> list[tuple[int, bytes]]:
-    """(index, leaf) of every event of an envelope, in log order."""
-    rows = connection.execute(select(e.c.seq, e.c.leaf).where(e.c.envelope == envelope).order_by(e.c.seq))
+    """(running number, leaf) of every event of an envelope, in log order."""
+    rows = connection.execute(select(e.c.seq, e.c.leaf).where(e.c.envelope == envelope, e.c.envelope != "").order_by(e.c.seq))
     return [(row.seq, row.leaf) for row in rows]
 
 
-def tile(connection: Connection, level: int, index: int, width: int) -> bytes:
-    """Hashes of a tile, `width` of them.
-
-    Raises:
-        CustodyError: the log has no such tile.
-    """
-    data: bytes | None = connection.execute(select(t.c.hashes).where(t.c.level == level, t.c.idx == index)).scalar()
-    if data is None and level == 0:
-        statement = select(e.c.leaf_hash).where(e.c.seq >= index * TILE, e.c.seq < index * TILE + width).order_by(e.c.seq)
-        data = b"".join(connection.execute(statement).scalars())
-    elif data is None:
-        data = connection.execute(select(g.c.hashes).where(g.c.level == level)).scalar()
-    if data is None or len(data) < width * HASH or not 0 < width <= TILE:
-        raise CustodyError(f"no tile {level}/{index} of width {width}", place="custody_tile")
-    return data[: width * HASH]
+def entries(connection: Connection, start: int, end: int, *, batch: int = BATCH) -> Iterator[LogEntry]:
+    """Entries from running number `start` up to before `end`, a batch in memory at a time."""
+    for low in range(start, end, batch):
+        statement = _stored().where(e.c.seq >= low, e.c.seq < min(low + batch, end)).order_by(e.c.seq)
+        yield from map(_entry, connection.execute(statement))
 
 
-def tree(connection: Connection, count: int) -> Tree:
-    """Proofs over the first `count` entries."""
-    return Tree(lambda level, index, width: tile(connection, level, index, width), count)
+def entries_for(connection: Connection, agency: str, start: int, end: int, *, batch: int = 20 * BATCH) -> Iterator[LogEntry]:
+    """Entries of the range that name `agency` as sender or recipient."""
+    for low in range(start, end, batch):
+        statement = _stored().where(e.c.seq >= low, e.c.seq < min(low + batch, end), or_(e.c.sender == agency, e.c.recipient == agency))
+        yield from map(_entry, connection.execute(statement.order_by(e.c.seq)))
 
 
-def prove(connection: Connection, index: int, count: int) -> list[bytes]:
-    """Audit path of entry `index` in the head over `count` entries."""
-    return tree(connection, count).inclusion(index)
+def control_entries(connection: Connection, event: Event, *, newest: int = 0) -> list[LogEntry]:
+    """Entries of one kind that belong to no envelope, in log order; only the `newest` ones when not 0."""
+    statement = _stored().where(e.c.envelope == "", e.c.event == event.value).order_by(e.c.seq.desc())
+    rows = connection.execute(statement.limit(newest) if newest else statement).all()
+    return [_entry(row) for row in reversed(rows)]
 
 
-def consistency(connection: Connection, old: int, new: int) -> list[bytes]:
-    """Proof that the head over `old` entries is a prefix of that over `new`."""
-    return tree(connection, new).consistency(old)
+def _stored() -> Select[Any]:
+    return select(e.c.seq, e.c.leaf, e.c.leaf_hash, e.c.envelope, e.c.recipient, e.c.n, e.c.event, e.c.sender, e.c.at)
 
 
-def save_checkpoint(connection: Connection, count: int, root: bytes, note: str, at: datetime) -> None:
-    """Keep a signed head; the first note over a size stays."""
-    if connection.execute(select(k.c.size).where(k.c.size == count)).first() is None:
-        connection.execute(insert(k).values(size=count, root=root, note=note, at=at))
+def _entry(row: Any) -> LogEntry:
+    return LogEntry(row.seq, row.leaf, row.leaf_hash, row.envelope, row.recipient, row.n, Event(row.event), row.sender, row.at)
 
 
-def latest_checkpoint(connection: Connection) -> Checkpoint | None:
-    """The newest signed head."""
-    note: str | None = connection.execute(select(k.c.note).order_by(k.c.size.desc()).limit(1)).scalar()
-    return None if note is None else parse_note(note)
+def insert_epoch(connection: Connection, epoch: Epoch) -> None:
+    """Enter an epoch; `sign_order` and `custody_recovery` decide when."""
+    connection.info.pop(_TAIL, None)
+    connection.execute(insert(p).values(number=epoch.number, origin=epoch.origin, first=epoch.first, vkey=epoch.vkey, at=epoch.at))
+
+
+# -- signed heads ----------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class Audit:
-    """What a recomputation of the log found. `problems` is empty when it holds."""
+class KeptHead:
+    """A signed head of an epoch, as stored."""
 
+    epoch: int
     size: int
     root: bytes
-    problems: tuple[str, ...]
-
-    @property
-    def ok(self) -> bool:
-        return not self.problems
+    note: str
+    at: datetime
 
 
-def recompute(connection: Connection, *, progress: Callable[[int], None] | None = None) -> Audit:
-    """Recompute the whole log from its leaves: hashes, numbering, tiles, edge and every kept head."""
-    problems: list[str] = []
-    notes = {row.size: parse_note(row.note) for row in connection.execute(select(k.c.size, k.c.note))}
-    edges, count = Edges([[]]), 0
-    for batch in _batches(connection):
-        cuts = sorted({n for n in notes if count < n <= count + len(batch)} | {count + len(batch)})
-        for cut in cuts:
-            part, batch = batch[: cut - count], batch[cut - count :]
-            for seq, data, digest in part:
-                if leaf_hash(data) != digest:
-                    problems.append(f"entry {seq}: stored hash differs")
-            if [seq for seq, _, _ in part] != list(range(count, cut)):
-                problems.append(f"entries {count}…{cut - 1}: numbering broken")
-            for level, index, hashes in edges.append([leaf_hash(data) for _, data, _ in part], count):
-                stored = connection.execute(select(t.c.hashes).where(t.c.level == level, t.c.idx == index)).scalar()
-                if stored != hashes:
-                    problems.append(f"tile {level}/{index} differs")
-            count = cut
-            if count in notes and notes[count].root != edges.root():
-                problems.append(f"signed head over {count} entries has another root")
-        if progress is not None:
-            progress(count)
-    problems += [f"signed head over {n} entries, but the log has {count}" for n in notes if n > count]
-    if head(connection) != (count, edges.root()):
-        problems.append("stored edge differs")
-    return Audit(count, edges.root(), tuple(problems))
+def save_checkpoint(connection: Connection, count: int, root: bytes, note: str, at: datetime, epoch: int = 0) -> None:
+    """Keep a signed head; the first note over a size stays."""
+    if connection.execute(select(k.c.size).where(k.c.epoch == epoch, k.c.size == count)).first() is None:
+        connection.execute(insert(k).values(epoch=epoch, size=count, root=root, note=note, at=at))
 
 
-def _batches(connection: Connection) -> Iterator[list[tuple[int, bytes, bytes]]]:
-    last = -1
-    while True:
-        statement = select(e.c.seq, e.c.leaf, e.c.leaf_hash).where(e.c.seq > last).order_by(e.c.seq).limit(BATCH)
-        rows = [(row.seq, row.leaf, row.leaf_hash) for row in connection.execute(statement)]
-        if not rows:
-            return
-        last = rows[-1][0]
-        yield rows
+def latest_checkpoint(connection: Connection, epoch: int | None = None) -> Checkpoint | None:
+    """The newest signed head, of one epoch or of the newest that has one."""
+    statement = select(k.c.note).order_by(k.c.epoch.desc(), k.c.size.desc()).limit(1)
+    note: str | None = connection.execute(statement if epoch is None else statement.where(k.c.epoch == epoch)).scalar()
+    return None if note is None else parse_note(note)
 
 
-class HighWater:
-    """The last head that was signed, in an append-only file outside the database.
-
-    One line per head: size, root in hex, origin. A database restored from an
-    old copy is behind it, and then nothing is signed (custody.md 10.3).
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def read(self) -> tuple[str, int, bytes] | None:
-        """(origin, size, root) of the last head, None before the first.
-
-        Raises:
-            HighWater: the file is damaged.
-        """
-        try:
-            lines = self.path.read_text().splitlines(keepends=True)
-        except FileNotFoundError:
-            return None
-        # A line without its end was being written when the power went: nothing was signed on it.
-        whole = [line for line in lines if line.endswith("\n")]
-        if not whole:
-            return None
-        try:
-            count, root, origin = whole[-1].split(" ", 2)
-            return origin.rstrip("\n"), int(count), bytes.fromhex(root)
-        except ValueError as error:
-            raise HighWaterError("damaged high-water file", place=str(self.path)) from error
-
-    def advance(self, origin: str, count: int, root: bytes, *, consistent: Callable[[int, bytes], None]) -> None:
-        """Move to a head, durable on return.
-
-        Args:
-            consistent: called with (old size, old root); raises ProofInvalid unless it is a prefix.
-
-        Raises:
-            HighWater: behind the last head, or not its continuation.
-        """
-        last = self.read()
-        if last is not None:
-            if last == (origin, count, root):
-                return
-            if count <= last[1] or origin != last[0]:
-                raise HighWaterError(f"{count} entries, signed {last[1]}", place=str(self.path))
-            try:
-                consistent(last[1], last[2])
-            except ProofInvalid as error:
-                raise HighWaterError("not a continuation of the last signed head", place=str(self.path)) from error
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("ab") as file:
-            if file.tell() and not self.path.read_bytes().endswith(b"\n"):
-                file.write(b"\n")
-            file.write(f"{count} {root.hex()} {origin}\n".encode())
-            file.flush()
-            os.fsync(file.fileno())
+def heads(connection: Connection, *, epoch: int | None = None, after: int = -1, limit: int = 1000) -> list[KeptHead]:
+    """Signed heads of an epoch (the current one when None) over more than `after` entries, oldest first."""
+    number = current_epoch(connection).number if epoch is None else epoch
+    statement = select(k.c.epoch, k.c.size, k.c.root, k.c.note, k.c.at).where(k.c.epoch == number, k.c.size > after)
+    return [KeptHead(*row) for row in connection.execute(statement.order_by(k.c.size).limit(limit))]
 
 
-def sign_head(store: Store, key: LogKey, high_water: HighWater, *, now: datetime) -> str:
-    """Sign the newest durable head: a checkpoint note. The caller stores it.
-
-    Raises:
-        HighWater: the database is behind the last signed head.
-        CustodyError: what is stored does not recompute to the head.
-    """
-    with store.read() as connection:
-        count, root = head(connection)
-        last = high_water.read()
-        # Re-read what is new and recompute it, so that an entry served is an entry hashed.
-        since = last[1] if last is not None else 0
-        for batch in (_range(connection, start, min(start + BATCH, count)) for start in range(since, count, BATCH)):
-            for seq, data, digest in batch:
-                if leaf_hash(data) != digest:
-                    raise CustodyError(f"entry {seq} does not hash to what is in the tree", place="custody_entry")
-        if last is not None and count < last[1]:
-            raise HighWaterError(f"{count} entries, signed {last[1]}", place=str(high_water.path))
-
-        def consistent(old: int, old_root: bytes) -> None:
-            if old:
-                verify_consistency(old, count, consistency(connection, old, count), old_root, root)
-
-        high_water.advance(key.name, count, root, consistent=consistent)
-    return key.sign_note(key.name, count, root)
+def head_covering(connection: Connection, seq: int) -> KeptHead | None:
+    """The smallest kept head whose tree holds entry `seq`, None before there is one."""
+    where = place(connection, seq)
+    found = heads(connection, epoch=where.epoch.number, after=where.index, limit=1)
+    return found[0] if found else None
 
 
-def _range(connection: Connection, start: int, end: int) -> list[tuple[int, bytes, bytes]]:
-    statement = select(e.c.seq, e.c.leaf, e.c.leaf_hash).where(e.c.seq >= start, e.c.seq < end).order_by(e.c.seq)
-    return [(row.seq, row.leaf, row.leaf_hash) for row in connection.execute(statement)]
+__all__ = [
+    "Audit",
+    "Epoch",
+    "HighWater",
+    "KeptHead",
+    "LogEntry",
+    "Place",
+    "append",
+    "bounds",
+    "consistency",
+    "control_entries",
+    "current_epoch",
+    "entries",
+    "entries_for",
+    "entry_bundle",
+    "epoch_of",
+    "epochs",
+    "head",
+    "head_covering",
+    "heads",
+    "insert_epoch",
+    "latest_checkpoint",
+    "leaf",
+    "leaves_of",
+    "place",
+    "prove",
+    "recompute",
+    "save_checkpoint",
+    "size",
+    "tile",
+    "tree",
+    "write_rows",
+]

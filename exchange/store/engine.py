@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Engine, MetaData, create_engine, event, make_
 from sqlalchemy.pool import QueuePool
 
 from exchange.errors import SchemaOlder
-from exchange.store import tables
+from exchange.store import head_tables
 from exchange.store.blobs import Blobs
 from exchange.store.schema import check_schema, upgrade
 
@@ -73,7 +73,7 @@ class Store:
     @property
     def metadata(self) -> MetaData:
         """The tables of this schema."""
-        return tables.hub if self.schema == "hub" else tables.node
+        return head_tables.METADATA[self.schema]
 
     def write(self, job: Callable[[Connection], T]) -> T:
         """Run `job` in the writer and return its result after the durable commit.
@@ -131,9 +131,9 @@ class Store:
                         done.append((future, result))
                     except Exception as error:
                         future.set_exception(error)
-                self._step("commit.before")
+                self.step("commit.before")
             # Durable from here: the whole group. A crash costs only the answers.
-            self._step("commit.after")
+            self.step("commit.after")
         except Exception as error:
             for _, future in group:
                 if not future.done():
@@ -142,7 +142,7 @@ class Store:
         for future, result in done:
             future.set_result(result)
 
-    def _step(self, name: str) -> None:
+    def step(self, name: str) -> None:
         if self._fault is not None:
             self._fault(name)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
+from exchange.errors import ReceiptInvalid
 from exchange.store.tables import cursors, inbox, incoming_statuses, outbox, outgoing_statuses
 
 
@@ -119,8 +120,27 @@ def all_outbound(connection: Connection, limit: int) -> list[Outbound]:
 
 def settle_outbound(connection: Connection, row: Outbound, *, state: str, **values: Any) -> None:
     """Record what came of a submission (`receipt`, `envelope`, `last_error`, `next_at`, `attempts`)."""
+    _check_proven(state, values)
     where = (outbox.c.document_id == row.document_id, outbox.c.kind == row.kind)
     connection.execute(update(outbox).where(*where).values(state=state, **values))
+
+
+def _check_proven(state: str, values: dict[str, Any]) -> None:
+    # "sent" is only ever shown beside the receipt that proves it.
+    if state == "sent" and not values.get("receipt"):
+        raise ReceiptInvalid("sent without a receipt", place="journal")
+
+
+def outbound_receipt(connection: Connection, document_id: str, kind: int) -> bytes | None:
+    """The verified receipt of a package that was sent."""
+    found: bytes | None = connection.execute(select(outbox.c.receipt).where(outbox.c.document_id == document_id, outbox.c.kind == kind)).scalar()
+    return found
+
+
+def status_receipt(connection: Connection, id: str) -> bytes | None:
+    """The verified receipt of a status that was sent."""
+    found: bytes | None = connection.execute(select(outgoing_statuses.c.receipt).where(outgoing_statuses.c.id == id)).scalar()
+    return found
 
 
 def put_inbound(connection: Connection, row: Inbound) -> Inbound:
@@ -178,6 +198,7 @@ def statuses_of(connection: Connection, delivery: str) -> list[OutgoingStatus]:
 
 def settle_status(connection: Connection, id: str, *, state: str, **values: Any) -> None:
     """Record what came of sending a status."""
+    _check_proven(state, values)
     connection.execute(update(outgoing_statuses).where(outgoing_statuses.c.id == id).values(state=state, **values))
 
 

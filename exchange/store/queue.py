@@ -115,15 +115,6 @@ def of_envelope(connection: Connection, envelope: str) -> list[Delivery]:
     return [_delivery(row) for row in rows]
 
 
-def expire(connection: Connection, older_than: datetime, *, now: datetime) -> list[Delivery]:
-    """Give up on deliveries queued since before `older_than`; those given up."""
-    where = (d.c.state == State.QUEUED.value, d.c.created_at < older_than, d.c.updated_at < older_than)
-    late = [_delivery(row) for row in connection.execute(select(*_COLUMNS).where(*where).limit(500))]
-    for delivery in late:
-        set_state(connection, delivery.id, frozenset({State.QUEUED}), State.EXPIRED, now=now)
-    return late
-
-
 def overview(connection: Connection, *, state: str = "", agency: str = "", limit: int = 200) -> list[Mapping[str, Any]]:
     """Deliveries with their document's facts, newest first, for the operator's table."""
     statement = (

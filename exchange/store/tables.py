@@ -26,6 +26,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 
 
@@ -199,10 +200,33 @@ refusals = Table(
     Column("detail", Text, nullable=False),
 )
 
+custody_epoch = Table(
+    "custody_epoch",
+    hub,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("origin", Text, nullable=False),
+    Column("first", BigInteger, nullable=False),
+    Column("vkey", Text, nullable=False),
+    Column("at", Utc, nullable=False),
+    UniqueConstraint("origin", name="custody_epoch_origin"),
+    UniqueConstraint("first", name="custody_epoch_first"),
+)
+
+_CHAINED = text("envelope <> ''")
+_UNCHAINED = text("envelope = ''")
+
+evidence_clock = Table(
+    "evidence_clock",
+    hub,
+    Column("delivery", Text, ForeignKey("deliveries.id"), primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("at", Utc, nullable=False),
+)
+
 custody_entry = Table(
     "custody_entry",
     hub,
-    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("seq", SERIAL, primary_key=True, autoincrement=False),
     Column("leaf", LargeBinary, nullable=False),
     Column("leaf_hash", LargeBinary, nullable=False),
     Column("envelope", Text, nullable=False),
@@ -211,21 +235,26 @@ custody_entry = Table(
     Column("event", Text, nullable=False),
     Column("sender", Text, nullable=False),
     Column("at", Utc, nullable=False),
-    Index("custody_entry_envelope", "envelope", "seq"),
-    Index("custody_entry_chain", "envelope", "recipient", "n"),
+    CheckConstraint("length(leaf_hash) = 32", name="custody_entry_hash"),
+    # Also the second guard of the chain: two entries can never claim the same place in it.
+    Index("custody_entry_chain", "envelope", "recipient", "n", unique=True, sqlite_where=_CHAINED, postgresql_where=_CHAINED),
+    Index("custody_entry_control", "event", "seq", sqlite_where=_UNCHAINED, postgresql_where=_UNCHAINED),
 )
 
 custody_tile = Table(
     "custody_tile",
     hub,
+    Column("epoch", Integer, primary_key=True, autoincrement=False),
     Column("level", SmallInteger, primary_key=True, autoincrement=False),
     Column("idx", BigInteger, primary_key=True, autoincrement=False),
     Column("hashes", LargeBinary, nullable=False),
+    CheckConstraint("length(hashes) = 8192", name="custody_tile_full"),
 )
 
 custody_edge = Table(
     "custody_edge",
     hub,
+    Column("epoch", Integer, primary_key=True, autoincrement=False),
     Column("level", SmallInteger, primary_key=True, autoincrement=False),
     Column("hashes", LargeBinary, nullable=False),
 )
@@ -233,6 +262,7 @@ custody_edge = Table(
 custody_checkpoint = Table(
     "custody_checkpoint",
     hub,
+    Column("epoch", Integer, primary_key=True, autoincrement=False),
     Column("size", BigInteger, primary_key=True, autoincrement=False),
     Column("root", LargeBinary, nullable=False),
     Column("note", Text, nullable=False),

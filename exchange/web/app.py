@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from importlib.resources import files
 
 from aiohttp import web
 
 from exchange.hub import Hub
-from exchange.web import custody_api, native_api
+from exchange.web import custody_api, native_api, statements_api
 from exchange.web.auth import HUB, THREADS, in_thread
 from exchange.web.native_api import MAX_PACKAGE
 from exchange.web.problems import as_problems
 from exchange.web.wake import WAKE, Wake
 
 
-def make_app(hub: Hub, threads: Executor, *, max_package_bytes: int) -> web.Application:
-    """The application over one hub."""
+def make_app(hub: Hub, threads: Executor, *, max_package_bytes: int, auditors: Sequence[str] = ()) -> web.Application:
+    """The application over one hub.
+
+    Args:
+        auditors: agencies that may read every entry of the log.
+    """
     app = web.Application(middlewares=[as_problems], client_max_size=1 << 20)
     app[HUB], app[THREADS], app[WAKE], app[MAX_PACKAGE] = hub, threads, Wake(), max_package_bytes
+    app[custody_api.AUDITORS] = frozenset(auditors)
     app.on_shutdown.append(app[WAKE].close)
     app.add_routes([web.get("/health", health), web.get("/openapi.json", openapi)])
     app.add_routes(native_api.routes())
     app.add_routes(custody_api.routes())
+    app.add_routes(statements_api.routes())
     return app
 
 

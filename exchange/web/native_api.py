@@ -190,9 +190,10 @@ async def timeline(request: web.Request) -> web.Response:
 
 
 async def receipt(request: web.Request) -> web.Response:
-    """GET …/receipt: byte-identical to what the submission was answered with."""
+    """GET …/receipt?index=…: sealed evidence of an event, byte-identical each time; of the acceptance by default."""
     code = await caller(request)
-    data = await in_thread(request, request.app[HUB].receipt, code, _envelope(request))
+    index = number(request, "index", 0, 2**62) if "index" in request.query else None
+    data = await in_thread(request, request.app[HUB].receipt, code, _envelope(request), index)
     return web.Response(body=data, content_type="application/json")
 
 

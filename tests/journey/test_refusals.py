@@ -94,10 +94,10 @@ def test_request_errors_are_problems() -> None:
 
 def test_expiry_is_an_event(house: House, tmp_path: Path) -> None:
     envelope, _ = pulled(house)
-    house.ahead += house.hub.retry.give_up * 2
+    house.ahead += house.hub.limits.retrieval * 2
     house.hub.tick()
     life = house.hub.timeline(SENDER, envelope)
     assert {d["state"] for d in life["deliveries"]} == {"expired"}
-    assert [e["why"] for e in life["events"] if e["event"].endswith("ContentHandoverFailure")] == ["RetentionPeriodExpired"] * 2
+    assert [e["why"] for e in life["events"] if e["event"].endswith("ContentHandoverFailure")] == ["RetentionPeriodExpired: 36 h"]
     data, seal = house.status("01")
     house.hub.acknowledge(PULLER, house.hub.timeline(None, envelope)["deliveries"][0]["delivery"], data, seal)

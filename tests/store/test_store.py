@@ -23,6 +23,7 @@ from exchange.store import agencies, custody_log, envelopes, queue, tables
 from exchange.store.custody_log import HighWater
 from exchange.store.engine import Store
 from exchange.store.envelopes import EnvelopeRow
+from exchange.store.sign_order import sign_head
 from signing.checkpoint import LogKey, parse_note
 from signing.merkle import leaf_hash, root_of_long, verify_consistency, verify_inclusion
 
@@ -185,15 +186,15 @@ def test_an_edited_entry_is_found(url: str, tmp_path: Path) -> None:
 def test_a_database_behind_the_high_water_mark_signs_nothing(store: Store, tmp_path: Path) -> None:
     key, mark = LogKey.generate("log.example.vn"), HighWater(tmp_path / "high-water")
     store.write(lambda c: custody_log.append(c, entries(3), salts=new_salt))
-    note = parse_note(custody_log.sign_head(store, key, mark, now=NOW))
+    note = parse_note(sign_head(store, key, mark, now=NOW))
     assert mark.read() == ("log.example.vn", 3, note.root)
     older = Store.open(f"sqlite:///{tmp_path / 'restored.sqlite'}", blobs=tmp_path / "b2", migrate=True)
     older.write(lambda c: custody_log.append(c, entries(2), salts=new_salt))
     with pytest.raises(HighWaterError):
-        custody_log.sign_head(older, key, mark, now=NOW)
+        sign_head(older, key, mark, now=NOW)
     older.write(lambda c: custody_log.append(c, entries(4), salts=new_salt))
     with pytest.raises(HighWaterError):  # longer, but another history
-        custody_log.sign_head(older, key, mark, now=NOW)
+        sign_head(older, key, mark, now=NOW)
     older.close()
 
 

@@ -1,0 +1,75 @@
+"""edxml_facts — what a sealed edXML message says of itself: sender, document, status.
+
+Only enough of the header is read to bind a seal to what it was made for; an agency's
+seal over one document's status must not pass for another's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from lxml import etree
+
+from signing.errors import EvidenceInvalid
+
+_MOST = 4 << 20  # bytes within which the header must end
+_WANTED = {
+    "From/OrganId": "sender",
+    "DocumentId": "document_id",
+    "ResponseFor/DocumentId": "about",
+    "StatusCode": "status",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class EdxmlFacts:
+    """Header values, "" where absent. `about` is the document that a status answers."""
+
+    sender: str = ""
+    document_id: str = ""
+    about: str = ""
+    status: str = ""
+
+
+def read_facts(chunks: Iterable[bytes]) -> EdxmlFacts:
+    """Facts of the first MessageHeader in the XML given as `chunks`.
+
+    Raises:
+        EvidenceInvalid: no readable header.
+    """
+    parser = etree.XMLPullParser(events=("start", "end"), resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+    path: list[str] = []
+    values: dict[str, str] = {}
+    read = 0
+    try:
+        for chunk in chunks:
+            read += len(chunk)
+            parser.feed(chunk)
+            for event, node in parser.read_events():
+                if not isinstance(node, etree._Element):
+                    continue
+                name = str(node.tag).rpartition("}")[2]
+                if event == "start":
+                    path.append(name)
+                    continue
+                path.pop()
+                if name == "MessageHeader":
+                    return EdxmlFacts(**values)
+                _take(values, path, name, node)
+            if read > _MOST:
+                break
+    except (etree.XMLSyntaxError, ValueError) as error:
+        raise EvidenceInvalid(f"XML: {error}"[:200]) from error
+    raise EvidenceInvalid("no edXML header")
+
+
+def _take(values: dict[str, str], path: list[str], name: str, node: etree._Element) -> None:
+    if "MessageHeader" not in path:
+        return
+    below = "/".join([*path[path.index("MessageHeader") + 1 :], name])
+    field = _WANTED.get(below)
+    if field is not None:
+        if field in values:
+            raise EvidenceInvalid(f"{below} repeated")
+        values[field] = node.text or ""
