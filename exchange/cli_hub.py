@@ -252,7 +252,7 @@ def _check_disk(settings: HubSettings) -> str:
 def _check_log(settings: HubSettings) -> str:
     hub = open_hub(settings)
     try:
-        return verify_note(hub.office.head(), [hub.office.log_key.vkey()]).origin
+        return verify_note(hub.office.head(), hub.office.vkeys()).origin
     finally:
         hub.close()
 

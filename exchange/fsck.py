@@ -60,7 +60,7 @@ def check_all(office: Office, progress: Progress, *, content: bool = True) -> It
         yield Checked("log", audit.size, audit.problems)
         yield Checked("chains", total, tuple(_chains(connection, total, progress)))
         yield Checked("high_water", 1, tuple(_high_water(office, connection)))
-        yield _receipts(office, connection, progress)
+        yield check_receipts(office, connection, progress)
         yield _statements(connection, progress)
         yield _blobs(office, connection, progress, content=content)
 
@@ -100,7 +100,8 @@ def _high_water(office: Office, connection: Connection) -> Iterator[str]:
         yield f"the last signed head over {size} entries has another root"
 
 
-def _receipts(office: Office, connection: Connection, progress: Progress) -> Checked:
+def check_receipts(office: Office, connection: Connection, progress: Progress) -> Checked:
+    """The proof in every receipt given out, against the log of its epoch as it is now."""
     problems, count = list[str](), 0
     vkeys = office.vkeys()
     for subject, data in envelopes.all_receipts(connection):

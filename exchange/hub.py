@@ -17,22 +17,19 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Connection
 
-from exchange import audit, clocks, dispatch, intake, mailbox, statements
+from exchange import audit, clocks, dispatch, fsck, intake, mailbox, statements
 from exchange.agency import Agency, AgencyStatus, Certificate, Purpose, check_code
 from exchange.clocks import Limits
 from exchange.custody import Entry, Event
 from exchange.delivery import Retry
 from exchange.dispatch import Carriage
-from exchange.errors import AgencyExists, ConfigError, ExchangeError, NotAuthenticated, UnknownAgency
+from exchange.errors import AgencyExists, ConfigError, NotAuthenticated, UnknownAgency
 from exchange.evidence_file import event_receipt, write_evidence_file
 from exchange.intake import Submission
 from exchange.mailbox import PackageFile, StatusFile
 from exchange.office import Office
-from exchange.receipt import from_bytes
 from exchange.store import agencies, custody_log, envelopes, queue
 from exchange.store.engine import Store
-from signing.checkpoint import verify_proof
-from signing.errors import SigningError
 from signing.witness_policy import WitnessPolicy
 
 RECHECK = timedelta(minutes=1)
@@ -265,16 +262,8 @@ class Hub:
         """Recompute the whole log from its leaves, and check the proof in every receipt given out."""
         with self.store.read() as connection:
             audit = custody_log.recompute(connection, progress=progress)
-            problems = list(audit.problems)
-            for subject, data in envelopes.all_receipts(connection):
-                try:
-                    receipt = from_bytes(data)
-                    verify_proof(receipt.proof, receipt.leaf, [self.office.log_key.vkey()])
-                    if custody_log.leaf(connection, receipt.index) != receipt.leaf:
-                        problems.append(f"receipt of {subject}: the log has another entry {receipt.index}")
-                except (ExchangeError, SigningError) as error:
-                    problems.append(f"receipt of {subject}: {error.code} {error.detail}")
-        return replace(audit, problems=tuple(problems))
+            receipts = fsck.check_receipts(self.office, connection, lambda *_: None)
+        return replace(audit, problems=(*audit.problems, *receipts.problems))
 
     def tile(self, level: int, index: int, width: int) -> bytes:
         """Hashes of a tile (tlog-tiles), 32 bytes each."""

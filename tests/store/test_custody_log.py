@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,7 @@ import pytest
 import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import create_engine, text
+from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from exchange.custody import Entry, Event, control, leaf_bytes, leaf_hash
@@ -217,6 +218,17 @@ def test_a_rolled_back_append_leaves_no_trace_in_what_follows(store: Store, url:
         assert custody_log.size(c) == 308 and recompute(c).ok and check_chains(c) == []
 
 
+def _until_somebody_waits(engine: Engine) -> None:
+    """Until another session is held up by a lock, at most 10 s."""
+    end = time.monotonic() + 10
+    with engine.connect() as watcher:
+        while time.monotonic() < end:
+            if watcher.execute(text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")).scalar():
+                return
+            watcher.rollback()
+            time.sleep(0.01)
+
+
 def test_without_the_lock_the_key_refuses_the_second(store: Store, url: str) -> None:
     if url.startswith("sqlite"):
         pytest.skip("SQLite's own lock admits one writer")
@@ -235,6 +247,7 @@ def test_without_the_lock_the_key_refuses_the_second(store: Store, url: str) -> 
 
         thread = threading.Thread(target=late)
         thread.start()  # waits for the first on the key it wants
+        _until_somebody_waits(engine)
         first.commit()
         thread.join()
         second.rollback()
