@@ -24,6 +24,7 @@ PLACES = {
     "inspect": "signing.cli_inspect",
     "trust": "signing.cli_trust",
     "keys": "signing.cli_keys",
+    "edxml": "exchange.cli_edxml",
     "demo": "exchange.demo",
 }
 

@@ -14,19 +14,22 @@ EXCHANGE = [
     ["cli"],
     ["demo"],
     ["cli_agency", "demo_house"],
-    ["cli_hub", "demo_letter", "demo_signing"],
+    ["cli_hub", "cli_edxml", "demo_letter", "demo_signing"],
+    ["cli_secret"],
     ["server"],
     ["live_trust"],
     ["web", "node"],
     ["client"],
     ["hub"],
+    ["connector"],
     ["intake", "dispatch", "mailbox", "audit"],
+    ["vouching"],
     ["office"],
     ["courier", "store"],
     ["edxml"],
-    ["receipt"],
-    ["envelope", "delivery", "lifecycle", "custody"],
-    ["agency"],
+    ["receipt", "profiles"],
+    ["envelope", "delivery", "lifecycle", "custody", "origin"],
+    ["agency", "vocabularies"],
     ["config"],
     ["errors"],
 ]
@@ -65,19 +68,28 @@ SIGNING = [
     ["report"],
     ["errors"],
 ]
-PURE = {"envelope", "delivery", "lifecycle", "custody", "receipt", "agency", "errors"}
+PURE = {"vocabularies", "envelope", "delivery", "lifecycle", "custody", "receipt", "agency", "errors", "origin"}
 IMPURE = {"lxml", "pyhanko", "sqlalchemy", "aiohttp", "asyncio"}
 ONLY = {
     "sqlalchemy": (
         "exchange/store/",
         "exchange/office.py",
+        "exchange/vouching.py",
         "exchange/hub.py",
+        "exchange/connector.py",
         "exchange/intake.py",
         "exchange/dispatch.py",
         "exchange/mailbox.py",
         "exchange/audit.py",
     ),
-    "lxml": ("signing/verify_pdf/metadata.py", "signing/receipt_check.py", "signing/report_xml.py", "signing/trust_list.py", "signing/xml_signature.py"),
+    "lxml": (
+        "exchange/edxml/schema_check.py",
+        "signing/verify_pdf/metadata.py",
+        "signing/receipt_check.py",
+        "signing/report_xml.py",
+        "signing/trust_list.py",
+        "signing/xml_signature.py",
+    ),
     "xml": ("exchange/edxml/", "signing/evidence.py"),
     "pyhanko": ("signing/sign_pdf/", "signing/verify_pdf/"),
     "aiohttp": ("exchange/web/", "exchange/node/", "exchange/client.py", "exchange/courier.py", "exchange/server.py"),
@@ -118,7 +130,7 @@ def imports(tree: ast.AST) -> Iterator[str]:
             yield from (a.name for a in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             yield node.module
-            if node.module in ("exchange", "signing", "exchange.store", "exchange.web", "exchange.node", "exchange.edxml"):
+            if node.module in ("exchange", "signing", "exchange.store", "exchange.web", "exchange.node", "exchange.edxml", "exchange.profiles"):
                 yield from (f"{node.module}.{a.name}" for a in node.names)
 
 

@@ -15,7 +15,6 @@ from lxml import etree
 from exchange.edxml.read import read_package
 from exchange.edxml.status import VIETNAM, read_status, write_status
 from exchange.edxml.values import parse_timestamp
-from exchange.edxml.vocabularies import to_bkav, to_lgsp, to_vxp
 from exchange.edxml.write import write_package
 from exchange.envelope import (
     Business,
@@ -32,6 +31,7 @@ from exchange.envelope import (
     Trace,
     safe_name,
 )
+from exchange.vocabularies import to_bkav, to_lgsp, to_vxp
 
 
 def normal(text: str) -> str:
