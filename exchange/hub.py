@@ -19,6 +19,7 @@ from sqlalchemy import Connection
 
 from exchange import audit, dispatch, intake, mailbox
 from exchange.agency import Agency, AgencyStatus, Certificate, Purpose, check_code
+from exchange.connector import Connector
 from exchange.custody import Entry, Event
 from exchange.delivery import Retry
 from exchange.dispatch import Carriage
@@ -29,6 +30,7 @@ from exchange.office import Office
 from exchange.receipt import from_bytes
 from exchange.store import agencies, custody_log, envelopes, queue
 from exchange.store.engine import Store
+from exchange.store.secret_box import SecretBox
 from signing.checkpoint import verify_proof
 from signing.errors import SigningError
 
@@ -43,6 +45,8 @@ class Hub:
         self.retry = retry or Retry()
         self.worker = worker
         self._recheck_at = office.clock()
+        # Systems that prove themselves by a shared secret; `server` may give it another key file and window.
+        self.connector = Connector(office, SecretBox(office.high_water.path.with_name("connectors.key")))
 
     @property
     def store(self) -> Store:

@@ -17,6 +17,7 @@ import uvloop
 from aiohttp import web
 
 from exchange.config import HubSettings, password
+from exchange.connector import Connector
 from exchange.courier import Courier, HttpsPush, Parcel, client_tls, server_tls
 from exchange.delivery import Retry
 from exchange.dispatch import Carriage
@@ -26,6 +27,7 @@ from exchange.live_trust import LiveTrust, keep_fresh
 from exchange.office import Office
 from exchange.store.custody_log import HighWater
 from exchange.store.engine import Store
+from exchange.store.secret_box import SecretBox
 from exchange.web.app import make_app
 from signing.checkpoint import LogKey
 from signing.keys import open_key
@@ -71,7 +73,9 @@ def open_hub(settings: HubSettings, *, migrate: bool = False) -> Hub:
             longest=timedelta(seconds=settings.retry_longest_seconds),
             give_up=timedelta(hours=settings.give_up_hours),
         )
-        return Hub(office, retry=retry, worker=f"{os.uname().nodename}:{os.getpid()}")
+        hub = Hub(office, retry=retry, worker=f"{os.uname().nodename}:{os.getpid()}")
+        hub.connector = Connector(office, SecretBox(settings.connector_key_file), window=timedelta(seconds=settings.connector_window_seconds))
+        return hub
     except BaseException:
         store.close()
         raise

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Engine, MetaData, create_engine, event, make_
 from sqlalchemy.pool import QueuePool
 
 from exchange.errors import SchemaOlder
-from exchange.store import tables
+from exchange.store import connector_tables, tables
 from exchange.store.blobs import Blobs
 from exchange.store.schema import check_schema, upgrade
 
@@ -73,7 +73,7 @@ class Store:
     @property
     def metadata(self) -> MetaData:
         """The tables of this schema."""
-        return tables.hub if self.schema == "hub" else tables.node
+        return connector_tables.hub if self.schema == "hub" else tables.node
 
     def write(self, job: Callable[[Connection], T]) -> T:
         """Run `job` in the writer and return its result after the durable commit.
