@@ -51,6 +51,8 @@ class _Source:
             if not self._more():
                 break
         cut = self._buffer.find(b"\n") + 1
+        if not cut and len(self._buffer) >= _HEADERS:
+            raise TooLarge("MIME headers", place="MIME")
         if not cut:
             raise NotXml("a MIME header is cut short", place="MIME")
         found, self._buffer = self._buffer[:cut], self._buffer[cut:]
