@@ -28,6 +28,12 @@ def unpadded(digest: bytes) -> str:
     return "".join(f"{byte:x}" for byte in digest)
 
 
+def said(answer: dict[str, Any]) -> str:
+    """Our stable code in a VXP answer, "" when it was done."""
+    assert (answer["status"] == "OK") == (answer["ErrorCode"] == "0")
+    return str(answer["ErrorDesc"]).partition(":")[0]
+
+
 def give_secrets(process: HubProcess, *, profiles: Sequence[str] = ("vxp", "lgsp")) -> None:
     """Each agency is its own system ``sys.CODE``, with the same secret on both profiles. The hub must not run yet."""
     hub = open_hub(load_hub(process.config, {}))

@@ -9,70 +9,17 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
-from exchange.errors import (
-    AccessError,
-    AgencyError,
-    BadRequest,
-    BadSecret,
-    DamagedAttachment,
-    DigestMismatch,
-    EnvelopeError,
-    ExchangeError,
-    InvalidField,
-    LockedAgency,
-    MissingAttachment,
-    MissingField,
-    NoDocument,
-    NotEdxml,
-    NotFound,
-    NotTheSender,
-    NotXml,
-    SignatureIncomplete,
-    SignatureRefused,
-    StatusError,
-)
+from exchange.errors import BadRequest, BadSecret, ExchangeError
+from exchange.vocabularies import LGSP, LgspAnswer, to_lgsp
 
 VIETNAM = timezone(timedelta(hours=7))
 _DATE = re.compile(r"((?:19|20)\d{2})[/-](\d{1,2})[/-](\d{1,2})", re.ASCII)
-ERRORS: dict[str, str] = {
-    "0": "Thành công",
-    "10": "File không hợp lệ",
-    "15": "Sai SystemId/SecretKey",
-    "18": "Đơn vị nhận không tồn tại",
-    "19": "Đơn vị gửi không đăng ký",
-    "20": "Lỗi hệ thống",
-    "21": "Lỗi xử lý file",
-    "22": "Sai format",
-    "23": "Đơn vị nhận đã khóa",
-}
-# Most particular first.
-_CODES: tuple[tuple[type[ExchangeError], str], ...] = (
-    (LockedAgency, "23"),
-    (NotTheSender, "19"),
-    (AgencyError, "18"),
-    (AccessError, "15"),
-    (DamagedAttachment, "21"),
-    (MissingAttachment, "21"),
-    (NoDocument, "21"),
-    (DigestMismatch, "21"),
-    (SignatureRefused, "21"),
-    (SignatureIncomplete, "21"),
-    (NotXml, "22"),
-    (NotEdxml, "22"),
-    (MissingField, "22"),
-    (InvalidField, "22"),
-    (StatusError, "22"),
-    (EnvelopeError, "10"),
-    (NotFound, "10"),
-    (BadRequest, "10"),
-)
+OK = LGSP["0"].vi
 
 
-def error_code(error: ExchangeError) -> str:
-    """Code of the guide for one of our errors; 20 when it is our own failure."""
-    if isinstance(error, AgencyError) and "From" in error.place:
-        return "19"
-    return next((code for kind, code in _CODES if isinstance(error, kind)), "20")
+def answer_to(error: ExchangeError) -> LgspAnswer:
+    """The guide's answer to one of our errors; an agency that is wrong in From is the sender (19)."""
+    return LGSP["19"] if error.code.startswith("agency.") and "From" in error.place else to_lgsp(error.code)
 
 
 def check_key(given: str, secrets: Sequence[tuple[str, bytes]]) -> str:
@@ -117,13 +64,13 @@ def _day(text: str, place: str) -> date | None:
 
 def succeeded(data: Any = None, **more: Any) -> dict[str, Any]:
     """The answer to a call that was done."""
-    return {"success": True, "message": ERRORS["0"], **more, "data": data}
+    return {"success": True, "message": OK, **more, "data": data}
 
 
 def failed(error: ExchangeError) -> dict[str, Any]:
     """The answer to a call that was refused."""
-    code = error_code(error)
+    answer = answer_to(error)
     where = f" [{error.place}]" if error.place else ""
     detail = f" ({error.detail})" if error.detail and error.code != "internal" else ""
-    said = f"{ERRORS[code]}: {error.vi}{where}{detail} / {error.en}"
-    return {"success": False, "message": said, "data": {"docId": "", "status": "FAIL", "errorCode": code, "errorDesc": f"{error.code}: {said}"}}
+    said = f"{answer.vi} {error.vi}{where}{detail} / {error.en}"
+    return {"success": False, "message": said, "data": {"docId": "", "status": "FAIL", "errorCode": answer.code, "errorDesc": f"{error.code}: {said}"}}

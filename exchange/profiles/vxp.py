@@ -19,6 +19,7 @@ from typing import Any
 
 from exchange.delivery import State
 from exchange.errors import BadRequest, BadSecret, ExchangeError, StaleRequest
+from exchange.vocabularies import to_vxp
 
 PREFIX = "xroadvnpt-"
 VIETNAM = timezone(timedelta(hours=7))
@@ -225,10 +226,10 @@ def succeeded(**more: Any) -> dict[str, Any]:
 
 
 def failed(error: ExchangeError) -> dict[str, Any]:
-    """The answer to a call that was refused: our stable code, and where and why in both languages."""
-    where = f" [{error.place}]" if error.place else ""
+    """The answer to a call that was refused: a number of the vocabulary, then our stable code, what, where, and why."""
     detail = f" ({error.detail})" if error.detail and error.code != "internal" else ""
-    return {"status": "FAIL", "ErrorCode": error.code, "ErrorDesc": f"{error.vi}{where}{detail} / {error.en}"}
+    told = to_vxp(error.code, f"{error.vi}{detail} / {error.en}", error.place)
+    return {"status": told.status, "ErrorCode": told.error_code, "ErrorDesc": told.error_desc}
 
 
 def sign(secret: bytes, parameters: Sequence[tuple[str, str]]) -> dict[str, str]:

@@ -150,7 +150,7 @@ def _unpack(file: Fetched, folder: Path) -> list[Attachment]:
 async def _whole(file: Fetched, attachments: list[Attachment]) -> AsyncIterator[bytes]:
     told_of = file.facts
     facts = {"docId": file.ref, "from": told_of["from"], "fromName": told_of["name"], "edocCode": told_of["code"], "edocAbstract": told_of["subject"]}
-    yield (json.dumps({"success": True, "message": lgsp.ERRORS["0"]}, ensure_ascii=False)[:-1] + ', "data": ').encode()
+    yield (json.dumps({"success": True, "message": lgsp.OK}, ensure_ascii=False)[:-1] + ', "data": ').encode()
     yield json.dumps(facts, ensure_ascii=False)[:-1].encode() + b', "edxml": "'
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     with file.path.open("rb") as opened:

@@ -21,7 +21,7 @@ from exchange.receipt import from_bytes
 from signing.evidence import check
 from signing.receipt_check import check_receipt
 from signing.trust import Trust
-from tests.connectors import Sdk, give_secrets
+from tests.connectors import Sdk, give_secrets, said
 from tests.house import PULLER, PUSHER, SENDER, House, Pki
 from tests.journey.processes import HubProcess
 
@@ -167,7 +167,7 @@ def test_fail_is_shown_to_the_sender_and_can_be_made_good(hub: HubProcess, house
     recipient.call("updateStatus", ("docid", docid), last=[("status", "done")], body=b"{}")
     recipient.call("updateStatus", ("docid", docid), last=[("status", "fail")], body=b"{}")
     assert seen()["receiveStatus"] == "done"
-    assert recipient.call("updateStatus", ("docid", docid), last=[("status", "xong")], body=b"{}")["ErrorCode"] == "request.invalid"
+    assert said(recipient.call("updateStatus", ("docid", docid), last=[("status", "xong")], body=b"{}")) == "request.invalid"
 
 
 def test_the_directory(hub: HubProcess) -> None:
@@ -181,25 +181,25 @@ def test_the_directory(hub: HubProcess) -> None:
     assert sdk.call("registerAgency", body=body)["status"] == "OK"
     assert sdk.call("registerAgency", body=body)["status"] == "OK"  # signed anew: the same again is no error
     foreign = json.dumps({**unit, "pcode": PULLER, "code": "000.02.99.H56"}).encode()
-    assert sdk.call("registerAgency", body=foreign)["ErrorCode"] == "access.not_the_sender"
+    assert said(sdk.call("registerAgency", body=foreign)) == "access.not_the_sender"
     assert [a["pid"] for a in sdk.call("getAgenciesList")["data"] if a["code"] == unit["code"]] == [SENDER]
-    assert sdk.call("deleteAgency", ("AgencyCode", SENDER), body=b"{}")["ErrorCode"] == "access.denied"
+    assert said(sdk.call("deleteAgency", ("AgencyCode", SENDER), body=b"{}")) == "access.denied"
     assert sdk.call("deleteAgency", ("AgencyCode", "000.01.99.H56"), body=b"{}")["status"] == "OK"
     assert all(a["code"] != unit["code"] for a in sdk.call("getAgenciesList")["data"])
     assert [a["deleted"] for a in sdk.call("getSynchronizeUnit")["data"] if a["code"] == unit["code"]] == [True]
-    assert sdk.call("khongCo")["ErrorCode"] == "not_found"
+    assert said(sdk.call("khongCo")) == "not_found"
 
 
 def test_refusals_in_the_profiles_own_words(hub: HubProcess, house: House) -> None:
     sdk = Sdk.of(hub, SENDER)
     data = house.package(f"{SENDER},2026/11/20,v7/QĐ-UBND", recipients=("H56.404",)).read_bytes()
     answer = sdk.send(data, SENDER, ["H56.404"])
-    assert (answer["status"], answer["ErrorCode"]) == ("FAIL", "agency.unknown") and set(answer) == {"status", "ErrorCode", "ErrorDesc"}
-    assert sdk.send(b"<khong/>", SENDER, [PULLER])["ErrorCode"].startswith("envelope.")
+    assert (answer["status"], answer["ErrorCode"], said(answer)) == ("FAIL", "18", "agency.unknown") and set(answer) == {"status", "ErrorCode", "ErrorDesc"}
+    assert said(sdk.send(b"<khong/>", SENDER, [PULLER])).startswith("envelope.")
     data = house.package(f"{SENDER},2026/11/20,v8/QĐ-UBND", recipients=(PULLER,)).read_bytes()
-    assert sdk.send(data, SENDER, [PUSHER])["ErrorCode"] == "envelope.invalid_field"  # the header contradicts the package
-    assert sdk.call("getEdoc", ("docId", "khong-co"))["ErrorCode"] == "not_found"
-    assert sdk.call("getReceivedEdocList", SERVICE)["ErrorCode"] == "request.invalid"
+    assert said(sdk.send(data, SENDER, [PUSHER])) == "envelope.invalid_field"  # the header contradicts the package
+    assert said(sdk.call("getEdoc", ("docId", "khong-co"))) == "not_found"
+    assert said(sdk.call("getReceivedEdocList", SERVICE)) == "request.invalid"
 
 
 def test_expect_100_continue_is_answered_before_the_body(hub: HubProcess) -> None:
@@ -237,6 +237,6 @@ def test_the_verb_gives_a_secret_that_nobody_sees(hub: HubProcess, house: House,
     assert refused.exit_code == 1 and "0644" in str(refused.exception)
     os.chmod(own, 0o600)
     assert CliRunner().invoke(agency_verbs, arguments).exit_code == 0
-    assert sdk.call("getAgenciesList")["ErrorCode"] == "access.bad_secret"
+    assert said(sdk.call("getAgenciesList")) == "access.bad_secret"
     sdk.secret = b"khoa-tu-dat-du-dai-16"
     assert sdk.call("getAgenciesList")["status"] == "OK"

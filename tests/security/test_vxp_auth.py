@@ -18,7 +18,7 @@ from exchange.errors import BadRequest, BadSecret, ConfigError, NotFound, NotThe
 from exchange.profiles import vxp
 from exchange.store import connectors
 from exchange.store.secret_box import SecretBox
-from tests.connectors import LgspClient, Sdk, captures, give_secrets, unpadded
+from tests.connectors import LgspClient, Sdk, captures, give_secrets, said, unpadded
 from tests.house import PULLER, PUSHER, SENDER, House, Pki
 from tests.journey.processes import HubProcess
 
@@ -100,12 +100,12 @@ def test_a_wrong_mac_uses_up_no_nonce(connector: Connector) -> None:
 
 
 def test_unknown_system_and_wrong_secret_read_the_same(connector: Connector) -> None:
-    said = []
+    told = []
     for call in (call_at(now(), system="khong.co"), call_at(now(), secret=b"khoa cua ke khac")):
         with pytest.raises(BadSecret) as caught:
             connector.authenticate_vxp(call)
-        said.append((caught.value.detail, caught.value.place, caught.value.vi))
-    assert said[0] == said[1]
+        told.append((caught.value.detail, caught.value.place, caught.value.vi))
+    assert told[0] == told[1]
     with pytest.raises(BadSecret):  # what an unknown system is compared with opens nothing
         connector.authenticate_vxp(call_at(now(), system="khong.co", secret=b"no secret"))
     with pytest.raises(BadSecret):
@@ -163,17 +163,17 @@ def test_one_agencys_key_is_not_anothers(hub: HubProcess, pki: Pki, tmp_path: Pa
     finally:
         maker.close()
     owner, recipient, stranger = (Sdk.of(hub, code) for code in (SENDER, PULLER, PUSHER))
-    assert stranger.send(data, SENDER, [PULLER])["ErrorCode"] == "access.not_the_sender"
-    assert stranger.send(data, PUSHER, [PULLER])["ErrorCode"] == "access.not_the_sender"
+    assert said(stranger.send(data, SENDER, [PULLER])) == "access.not_the_sender"
+    assert said(stranger.send(data, PUSHER, [PULLER])) == "access.not_the_sender"
     assert LgspClient.of(hub, PUSHER).send(data)["data"]["errorCode"] == "19"
     envelope = owner.send(data, SENDER, [PULLER])["DocId"]
     (line,) = recipient.call("getReceivedEdocList", ("servicetype", "eDoc"), ("messagetype", "edoc"))["data"]
     for verb, own in (("getEdoc", "docId"), ("getReceipt", "docId")):
-        assert stranger.call(verb, (own, line["docId"]))["ErrorCode"] == "not_found"
-    assert recipient.call("getReceipt", ("docId", envelope))["ErrorCode"] == "not_found"
-    assert stranger.call("updateStatus", ("docid", line["docId"]), last=[("status", "done")])["ErrorCode"] == "not_found"
-    assert owner.call("updateStatus", ("docid", line["docId"]), last=[("status", "done")])["ErrorCode"] == "not_found"
-    assert stranger.send(status, PUSHER, [SENDER], "status")["ErrorCode"] == "access.not_the_sender"
+        assert said(stranger.call(verb, (own, line["docId"]))) == "not_found"
+    assert said(recipient.call("getReceipt", ("docId", envelope))) == "not_found"
+    assert said(stranger.call("updateStatus", ("docid", line["docId"]), last=[("status", "done")])) == "not_found"
+    assert said(owner.call("updateStatus", ("docid", line["docId"]), last=[("status", "done")])) == "not_found"
+    assert said(stranger.send(status, PUSHER, [SENDER], "status")) == "access.not_the_sender"
     assert stranger.call("getSentEdocList", ("servicetype", "eDoc"), ("messagetype", "edoc"), ("docId", envelope))["data"] == []
     assert LgspClient.of(hub, PUSHER).call(f"/v1/getEdoc?docId={line['docId']}")[1]["success"] is False
     assert recipient.call("getReceivedEdocList", ("servicetype", "eDoc"), ("messagetype", "edoc"))["data"][0]["status"] == "initial"
@@ -191,30 +191,30 @@ def test_a_wrong_hash_file_takes_nothing(hub: HubProcess) -> None:
         (b"<a/>", "g" * 64),
     ):
         _, answer = sdk.post("sendEdoc", sdk.headers([*own, ("hash-file", declared)], content=content), body, content=content)
-        assert json.loads(answer)["ErrorCode"] in ("envelope.digest_mismatch", "request.invalid"), (body, declared)
+        assert said(json.loads(answer)) in ("envelope.digest_mismatch", "request.invalid"), (body, declared)
     # The right digest comes as far as the reader, with and without the SDK's line end.
     for body in (b"<a/>", b"<a/>\r\n"):
         digest = unpadded(hashlib.sha256(b"<a/>").digest())
         _, answer = sdk.post("sendEdoc", sdk.headers([*own, ("hash-file", digest)], content=content), body, content=content)
-        assert json.loads(answer)["ErrorCode"] == "envelope.not_edxml"
+        assert said(json.loads(answer)) == "envelope.not_edxml"
 
 
 def test_a_signed_body_hash_holds_on_every_call(hub: HubProcess) -> None:
     sdk = Sdk.of(hub, SENDER)
     headers = sdk.headers([("servicetype", "eDoc"), ("hash-body", hashlib.sha256(b"{}").hexdigest())])
     assert json.loads(sdk.post("countReceiveEdoc", headers, b"{}")[1])["status"] == "OK"
-    assert json.loads(sdk.post("countReceiveEdoc", headers, b'{"a":1}')[1])["ErrorCode"] == "envelope.digest_mismatch"
+    assert said(json.loads(sdk.post("countReceiveEdoc", headers, b'{"a":1}')[1])) == "envelope.digest_mismatch"
 
 
 def test_replayed_over_the_wire(hub: HubProcess) -> None:
     sdk = Sdk.of(hub, SENDER)
     headers = sdk.headers([("servicetype", "eDoc"), ("nonce", "mot-lan-qua-mang")])
     assert json.loads(sdk.post("countReceiveEdoc", headers, b"{}")[1])["status"] == "OK"
-    assert json.loads(sdk.post("countReceiveEdoc", headers, b"{}")[1])["ErrorCode"] == "access.replayed"
+    assert said(json.loads(sdk.post("countReceiveEdoc", headers, b"{}")[1])) == "access.replayed"
     old = sdk.headers([("servicetype", "eDoc")], at=now() - timedelta(hours=1))
-    assert json.loads(sdk.post("countReceiveEdoc", old, b"{}")[1])["ErrorCode"] == "access.stale"
+    assert said(json.loads(sdk.post("countReceiveEdoc", old, b"{}")[1])) == "access.stale"
     moved = {**sdk.headers([("servicetype", "eDoc")]), "XroadVnpt-timestamp": vxp.write_time(now() + timedelta(seconds=5))}
-    assert json.loads(sdk.post("countReceiveEdoc", moved, b"{}")[1])["ErrorCode"] == "request.invalid"
+    assert said(json.loads(sdk.post("countReceiveEdoc", moved, b"{}")[1])) == "request.invalid"
 
 
 def raw(hub: HubProcess, head: bytes) -> bytes:
@@ -251,7 +251,7 @@ def test_a_mac_over_something_else_by_the_right_secret(hub: HubProcess) -> None:
     text = json.dumps({"XroadVnpt-systemid": sdk.system}, separators=(",", ":"))
     headers |= {"XroadVnpt-sign-header": text, "XroadVnpt-sign-header-key": "systemid"}
     headers["XroadVnpt-hash-header"] = hmac.new(sdk.secret, text.encode(), "sha256").hexdigest()
-    assert json.loads(sdk.post("countReceiveEdoc", headers, b"{}")[1])["ErrorCode"] == "request.invalid"
+    assert said(json.loads(sdk.post("countReceiveEdoc", headers, b"{}")[1])) == "request.invalid"
 
 
 def test_a_client_certificate_is_no_substitute_for_a_secret(hub: HubProcess) -> None:
@@ -259,7 +259,7 @@ def test_a_client_certificate_is_no_substitute_for_a_secret(hub: HubProcess) -> 
     tls = sdk.tls
     tls.load_cert_chain(str(hub.pki.folder / "tls" / f"{SENDER}.pem"))
     sdk.secret = b"khoa sai hoan toan"
-    assert sdk.call("getAgenciesList")["ErrorCode"] == "access.bad_secret"
+    assert said(sdk.call("getAgenciesList")) == "access.bad_secret"
     # And a secret opens nothing of the native interface.
     without = Sdk.of(hub, SENDER)
     without.url = hub.url
