@@ -17,9 +17,12 @@ from click.testing import CliRunner
 
 from exchange.cli_hub import agency as agency_verbs
 from exchange.cli_hub import trace
+from exchange.node.desk import Desk
 from exchange.receipt import from_bytes
+from exchange.store.engine import Store
 from signing.evidence import check
 from signing.receipt_check import check_receipt
+from signing.seal import sign_seal, verify_seal
 from signing.trust import Trust
 from tests.connectors import Sdk, give_secrets, said
 from tests.house import PULLER, PUSHER, SENDER, House, Pki
@@ -110,6 +113,9 @@ def test_the_receipt_and_the_custody_log_say_that_it_was_an_hmac(hub: HubProcess
             life = await native.timeline(envelope)
             assert (life["origin"]["method"], life["origin"]["system"]) == ("vxp-hmac", f"sys.{SENDER}")
             assert life["events"][0]["object_type"] == "vxp-hmac"
+            status, _ = house.status("01", document_id=document_id)
+            assert said(await asyncio.to_thread(Sdk.of(hub, PULLER).send, status, PULLER, [SENDER], "status")) == ""
+            assert (await native.timeline(envelope))["events"][-1]["object_type"] == "edxml-status+vxp-hmac"
             await native.evidence(envelope, tmp_path / "e.asice")
 
     asyncio.run(go())
@@ -143,13 +149,31 @@ def test_in_by_vxp_out_by_the_native_interface_and_back(hub: HubProcess, house: 
     assert house.package(by_native, recipients=(PULLER,)).read_bytes() in found and data not in found
 
 
-def test_a_node_takes_what_was_pushed_without_an_agency_seal(hub: HubProcess, house: House) -> None:
+def test_a_node_takes_what_came_without_an_agency_seal(hub: HubProcess, house: House, tmp_path: Path) -> None:
     """The hub's own seal stands over the bytes, so that a recipient's node still has something to check."""
     data = house.package(f"{SENDER},2026/11/20,v5/QĐ-UBND", recipients=(PUSHER,)).read_bytes()
     sdk = Sdk.of(hub, SENDER)
     envelope = sdk.send(data, SENDER, [PUSHER])["DocId"]
     (line,) = sdk.call("getSentEdocList", SERVICE, EDOC, ("docId", envelope))["data"]
     assert line["toCode"] == PUSHER and line["receiveStatus"] in ("initial", "processing")
+
+    async def seal() -> bytes:
+        async with hub.client(SENDER) as native:
+            return (await native.fetch(line["receiverDocId"], tmp_path / "got.edxml")).seal
+
+    store = Store.open(f"sqlite:///{tmp_path / 'node.sqlite'}", blobs=tmp_path / "blobs", migrate=True, schema="node")
+    try:
+        trust, _ = trust_of(hub)
+        assert house.sandbox is not None
+        desk = Desk(PUSHER, "Cơ quan nhận hai (mô phỏng)", store, hub.pki.seal(PUSHER), lambda: trust, house.sandbox, now)
+        given, sha256 = asyncio.run(seal()), hashlib.sha256(data).hexdigest()
+        assert verify_seal(bytes.fromhex(sha256), given, trust, at=now()).signer != verify_seal(
+            hashlib.sha256(b"x").digest(), sign_seal(hashlib.sha256(b"x").digest(), hub.pki.seal(SENDER)), trust, at=now()
+        ).signer
+        row = desk.receive(delivery=line["receiverDocId"], envelope=envelope, package=tmp_path / "got.edxml", sha256=sha256, seal=given, facts={})
+        assert (row.sender, row.package_sha256) == (SENDER, sha256)
+    finally:
+        store.close()
 
 
 def test_fail_is_shown_to_the_sender_and_can_be_made_good(hub: HubProcess, house: House) -> None:
