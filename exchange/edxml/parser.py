@@ -168,6 +168,11 @@ class Reader:
         if self._fed - self._parser.CurrentByteIndex > _TOKEN:
             raise TooLarge(f"one tag or comment of more than {_TOKEN} bytes", place=self._line())
 
+    @property
+    def parsed(self) -> int:
+        """Bytes that went through Expat: markup and header texts, not the payloads."""
+        return self._fed
+
     def abandon(self) -> None:
         """Let go of a half-written payload."""
         if self._decoder is not None:

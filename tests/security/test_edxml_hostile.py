@@ -204,6 +204,16 @@ def test_chunks_may_end_anywhere(tmp_path: Path, good: bytes) -> None:
         assert package.attachments[0].size == 9 + 256 * 20 and package.header.subject == "V/v"
 
 
+def test_payloads_go_past_the_parser_wherever_a_chunk_ends(tmp_path: Path, good: bytes) -> None:
+    start, end = good.index(b"JVBERi"), good.index(b"</edXML:ContentTransferEncoded")
+    for cut in range(good.index(b"<edXML:ContentTransferEncoded") - 3, start + 3):
+        reader = Reader(Limits(), tmp_path)
+        reader.feed(good[:cut], final=False)
+        reader.feed(good[cut:], final=False)
+        reader.feed(b"", final=True)
+        assert reader.parsed == len(good) - (end - start)
+
+
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1258", "utf-7"])
 def test_other_encodings(tmp_path: Path, good: bytes, encoding: str) -> None:
     text = good.decode().replace("UTF-8", encoding)
