@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import unicodedata
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
@@ -12,8 +15,8 @@ from lxml import etree
 from exchange.edxml.read import inspect_package, parse_date, read_package
 from exchange.edxml.status import VIETNAM, read_status, write_status
 from exchange.edxml.write import write_package
-from exchange.envelope import Business, Kind, Organ, Outgoing, ResponseFor, Staff, StatusMessage
-from exchange.errors import ForbiddenXml, MissingAttachment
+from exchange.envelope import Business, Header, Kind, Organ, Outgoing, ResponseFor, Staff, StatusMessage
+from exchange.errors import ForbiddenXml, InvalidField, MissingAttachment, Secret
 
 SAMPLES = Path(__file__).resolve().parents[2].parent / "shared" / "samples" / "edxml"
 KINDS = {"new": Kind.NEW, "revocation": Kind.RECALL, "update": Kind.UPDATE, "replacement": Kind.REPLACE}
@@ -177,3 +180,33 @@ def test_every_status_is_read_as_written(code: str) -> None:
     found = read_status(data)
     assert found == message and not found.findings
     assert write_status(found) == data
+
+
+def test_what_must_not_be_written(tmp_path: Path) -> None:
+    file = tmp_path / "f.pdf"
+    file.write_bytes(b"%PDF-1.7")
+    header = Header(Organ("A"), (Organ("B"),), "A,1")
+    with pytest.raises(Secret):
+        write_package(tmp_path / "p", replace(header, secrecy="Mật"), [])
+    with pytest.raises(InvalidField):
+        write_package(tmp_path / "p", header, [Outgoing("f.pdf", "", "application/pdf", file, "x")] * 2)
+    with pytest.raises(InvalidField):
+        write_package(tmp_path / "p", replace(header, subject="\x00"), [])
+
+
+def test_the_same_values_give_the_same_bytes(tmp_path: Path) -> None:
+    file = tmp_path / "f.pdf"
+    file.write_bytes(b"%PDF-1.7" + bytes(range(256)) * 4000)
+    header = Header(Organ("A"), (Organ("B"),), "A,1", subject=unicodedata.normalize("NFD", "Về việc thử"), due_date=date(2026, 12, 1))
+    outgoing = [Outgoing("f.pdf", "Văn bản", "application/pdf", file)]
+    first = write_package(tmp_path / "1", header, outgoing)
+    assert write_package(tmp_path / "2", replace(header, subject="Về việc thử"), outgoing) == first
+    data = (tmp_path / "1").read_bytes()
+    assert hashlib.sha256(data).hexdigest() == first
+    # The emit rules, one by one (edxml.md 1.12).
+    assert data.startswith(b'<?xml version="1.0" encoding="UTF-8"?>\r\n<edXML xmlns="http://www.mic.gov.vn/TBT/QCVN_102_2016">\r\n')
+    assert data.endswith(b"  </AttachmentEncoded>\r\n</edXML>\r\n") and data.count(b"\n") == data.count(b"\r\n")
+    assert b"<edXML:DueDate>2026/12/01</edXML:DueDate>" in data and data.count(b">cid:att-1<") == 2
+    assert b"<edXML:BussinessDocType>0</edXML:BussinessDocType>" in data and b"SteeringType" not in data
+    assert b"></" not in data and b"/>" not in data
+    assert base64.b64encode(file.read_bytes()) in data
