@@ -55,7 +55,12 @@ def read_attachments(reader: Reader, findings: Findings, limits: Limits) -> tupl
         findings.warn("edxml.unlisted", "edXMLManifest")
     files = {id(node): number for number, node in enumerate(found, 1)}
     everything = [*ordered, *((node, None) for node in unlisted)]
-    return tuple(_attachment(position, node, reference, files[id(node)], findings, limits) for position, (node, reference) in enumerate(everything))
+    made: list[Attachment] = []
+    left = limits.unwrapped
+    for position, (node, reference) in enumerate(everything):
+        made.append(_attachment(position, node, reference, files[id(node)], findings, left))
+        left -= made[-1].size if made[-1].unwrapped else 0
+    return tuple(made)
 
 
 def _manifests(root: Node) -> list[Node]:
@@ -94,7 +99,7 @@ def _content_id(node: Node) -> str:
     return own.strip().removeprefix("cid:").strip("<>")
 
 
-def _attachment(position: int, node: Node, reference: Node | None, number: int, findings: Findings, limits: Limits) -> Attachment:
+def _attachment(position: int, node: Node, reference: Node | None, number: int, findings: Findings, room: int) -> Attachment:
     place = f"AttachmentEncoded/Attachment[{number}]"
     stored = next((child.payload for child in node.children if child.payload is not None), None)
     sent_name = text(node, "AttachmentName") or text(node, "FileName") or text(node, "name") or text(reference, "AttachmentName")
@@ -107,7 +112,7 @@ def _attachment(position: int, node: Node, reference: Node | None, number: int, 
         findings.reject(DamagedAttachment, f"{place}/ContentTransferEncoded", stored.damage)
     if name and safe_name(name) != name:
         findings.warn("edxml.unsafe_name", f"{place}/AttachmentName", name)
-    inner = _unwrapped(stored, name, f"{place}/ContentTransferEncoded", findings, limits) if stored is not None and not stored.damage else None
+    inner = _unwrapped(stored, name, f"{place}/ContentTransferEncoded", findings, room) if stored is not None and not stored.damage else None
     body = inner or stored
     media_type = sniff_type(body.head) if body is not None else ""
     if body is not None and media_type != "text/plain" and body.replacements >= _FLOOD + body.scanned // _CHANCE:
@@ -134,9 +139,9 @@ def _attribute(node: Node, name: str) -> str:
     return next((v.strip() for n, v in node.attributes.items() if n.rpartition(":")[2].lower() == name), "")
 
 
-def _unwrapped(stored: Payload, name: str, place: str, findings: Findings, limits: Limits) -> Payload | None:
+def _unwrapped(stored: Payload, name: str, place: str, findings: Findings, room: int) -> Payload | None:
     try:
-        inner = unwrap(stored, name, stored.path.with_name(f"{stored.path.name}.unwrapped"), limits.unwrapped)
+        inner = unwrap(stored, name, stored.path.with_name(f"{stored.path.name}.unwrapped"), room)
     except UnsafeZip as unsafe:
         findings.warn("edxml.not_unwrapped", place, str(unsafe))
         return None

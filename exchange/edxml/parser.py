@@ -37,7 +37,7 @@ _HOLD = 4096  # a tag cut by the end of a chunk waits for its rest when it is sh
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What a package may be: bytes, depth, elements, characters outside payloads, attachments,
-    bytes of one unwrapped ZIP entry."""
+    bytes of all unwrapped ZIP entries together."""
 
     size: int = 2 * 1024**3
     depth: int = 64
@@ -265,7 +265,7 @@ class Reader:
         self._scopes.pop()
         if self._decoder is not None:
             if len(self._stack) == self._depth:  # not an element inside the payload
-                node.payload, self._decoder = self._decoder.close(), None
+                node.payload, self._decoder, node.split = self._decoder.close(), None, False
             return
         node.text = "".join(texts)
         node.split = node.split and not node.children and bool(node.text.strip())

@@ -112,6 +112,8 @@ def _survey_group(node: Node, place: str, findings: Findings, survey: Survey) ->
         seen.add(child.key)
         if child.key in ("edxmlenvelope", "edxmlheader", "edxmlbody", "header", "body"):
             _survey_group(child, path, findings, survey)
+        elif child.key in ("edxmlmanifest", "manifest", "attachmentencoded", "alldocument", "attach"):
+            survey.walk(child, child.name)
         elif child.key not in keys and child.key not in ("signature", "digitalsignature", "alldocument", "attach", "errorlist"):
             findings.warn("edxml.unknown_element", path)
             survey.keep(child, path)

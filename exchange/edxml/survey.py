@@ -1,4 +1,4 @@
-"""survey — which elements a header may have, in any dialect: what is unknown is kept, what is twice is refused.
+"""survey — which elements a package may have, in any dialect: what is unknown is kept, what is twice is refused.
 
 Readers that disagree on which of two values counts are how a document reaches
 one agency by one system and another agency by the next; so an element that may
@@ -57,10 +57,23 @@ CHILDREN: dict[str, frozenset[str]] = {
     "replacementinfo": frozenset({"documentid", "organidlist"}),
     "organidlist": frozenset({"organid"}),
     "staffinfo": _STAFF,
+    "edxmlmanifest": frozenset({"reference"}),
+    "manifest": frozenset({"reference", "attachment"}),
+    "reference": frozenset({"contentid", "contenttype", "description", "attachmentname"}),
+    "attachmentencoded": frozenset({"attachment"}),
+    "alldocument": frozenset({"document"}),
+    "document": frozenset({"attach"}),
+    "attach": frozenset({"attachment"}),
+    "attachment": frozenset(
+        {"contentid", "attachmentname", "description", "fieldname", "mimetype", "format", "contenttype", "contenttransferencoded"}
+        | {"content", "filename", "filetype", "name", "value"}
+    ),
 }
 MANY = frozenset(
     {("messageheader", "to"), ("messageheader", "responsefor"), ("traceheaderlist", "traceheader"), ("receiverlist", "receiver")}
     | {("replacementinfolist", "replacementinfo"), ("organidlist", "organid"), ("appendixes", "appendix"), ("toplaces", "place")}
+    | {("edxmlmanifest", "reference"), ("manifest", "reference"), ("manifest", "attachment"), ("attachmentencoded", "attachment")}
+    | {("alldocument", "document"), ("document", "attach"), ("attach", "attachment")}
     | {("responsefortask", "taskcode"), ("replyfors", "replyfor"), ("referencecodes", "referencecode"), ("referencecodes", "code")}
 )
 _TEXT_ONLY = frozenset({"code"})  # an element of this name may be a group or a text: in ResponseFor it is a text

@@ -17,7 +17,7 @@ from typing import IO
 
 from exchange.edxml.payload import HEAD, Payload
 
-RATIO = 200  # deflate reaches 1032; honest office files stay far below this
+RATIO = 100  # deflate reaches 1032; honest office files stay far below this
 _FREE = 10 * 1024 * 1024  # below this many bytes the ratio does not matter
 _CHUNK = 256 * 1024
 _END, _END_SIZE, _LONGEST_COMMENT = b"PK\x05\x06", 22, 65_535

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from exchange.edxml.convert import read_any
 from exchange.edxml.parser import Limits, Reader
+from exchange.edxml.payload import Decoder
 from exchange.edxml.read import package_of, read_package
 from exchange.edxml.status import read_status
 from exchange.edxml.write import write_package
@@ -80,6 +81,7 @@ DECLARATION = b'<?xml version="1.0" encoding="UTF-8"?>'
         (b"JVBERi", b"<b/>JVBERi", DamagedAttachment),
         (b"JVBERi", b"<!-- x -->JVBERi", DamagedAttachment),
         (b"JVBERi", b"JVB<!-- x -->ERi", DamagedAttachment),
+        (b"JVBERi", b"<!-- ContentTransferEncoded>QUJD -->JVBERi", DamagedAttachment),
         (b"JVBERi", b"JVB\x00ERi", DamagedAttachment),
         (b"JVBERi", b"JVB\xff\xfeERi", DamagedAttachment),
         (b"JVBERi", b"JVB&#0;ERi", NotXml),
@@ -100,6 +102,9 @@ DECLARATION = b'<?xml version="1.0" encoding="UTF-8"?>'
         (b"<edXML:edXMLBody>", b"<edXML:edXMLBody/><edXML:edXMLBody>", InvalidField),
         (b"<AttachmentEncoded>", b"<AttachmentEncoded/><AttachmentEncoded>", InvalidField),
         (b"<ContentId>cid:att-1", b"<ContentId>cid:att-2", MissingAttachment),
+        (b"<AttachmentName>", b"<AttachmentName>x.pdf</AttachmentName><AttachmentName>", InvalidField),
+        (b"<edXML:AttachmentName>", b"<edXML:AttachmentName>x.pdf</edXML:AttachmentName><edXML:AttachmentName>", InvalidField),
+        (b"<edXML:ContentTransferEncoded", b"<ContentTransferEncoded>QUJD</ContentTransferEncoded><edXML:ContentTransferEncoded", InvalidField),
         (b"<edXML:DocumentId>", b'<x:DocumentId xmlns:x="urn:x">', NotXml),
         (b"<edXML:Subject>V/v", b'<q:include xmlns:q="http://www.w3.org/2001/XInclude" href="x"/><edXML:Subject>', ForbiddenXml),
         (b"<edXML:Subject>V/v", b'<edXML:Subject xmlns="http://www.w3.org/2001/XInclude"><include href="x"/>', ForbiddenXml),
@@ -214,6 +219,13 @@ def test_payloads_go_past_the_parser_wherever_a_chunk_ends(tmp_path: Path, good:
         assert reader.parsed == len(good) - (end - start)
 
 
+def test_nothing_may_follow_padding_in_a_later_piece(tmp_path: Path) -> None:
+    decoder = Decoder(tmp_path / "d")
+    for piece in (b"QU", b"I", b"=", b"QUJD"):
+        decoder.feed(piece)
+    assert decoder.close().damage == "base64 goes on after its padding"
+
+
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1258", "utf-7"])
 def test_other_encodings(tmp_path: Path, good: bytes, encoding: str) -> None:
     text = good.decode().replace("UTF-8", encoding)
@@ -239,11 +251,11 @@ def test_zip_bombs_are_not_opened(tmp_path: Path, good: bytes) -> None:
     assert not small.attachments[0].unwrapped
     many = io.BytesIO()
     with zipfile.ZipFile(many, "w") as archive:
-        for number in range(20_000):
+        for number in range(40_000):
             archive.writestr(f"{number}", b"")
     start = time.process_time()
     assert not accept(tmp_path, with_file(good, many.getvalue())).attachments[0].unwrapped
-    assert time.process_time() - start < 0.5
+    assert time.process_time() - start < 0.2
     # The sizes in its directory are not believed either.
     lying = bytearray(bomb.getvalue())
     at = lying.index(b"PK\x01\x02")
@@ -256,6 +268,18 @@ def test_zip_bombs_are_not_opened(tmp_path: Path, good: bytes) -> None:
 
 
 NAMES = ["../../etc/passwd", "/etc/passwd", "..\\..\\x.pdf", "a\u202efdp.exe", "C:\\x.pdf", "..", " .. ", "a" * 400 + ".pdf", "&#10;x"]
+
+
+def test_many_small_bombs_share_one_limit(tmp_path: Path, good: bytes) -> None:
+    wrapped = io.BytesIO()
+    with zipfile.ZipFile(wrapped, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(ENTRY, bytes(900_000))
+    one = b"<Attachment><AttachmentName>x.xlsx</AttachmentName><ContentTransferEncoded>%s</ContentTransferEncoded></Attachment>"
+    data = good.replace(b"  </AttachmentEncoded>", one % base64.b64encode(wrapped.getvalue()) * 10 + b"</AttachmentEncoded>")
+    path = tmp_path / "many.edxml"
+    path.write_bytes(data)
+    package = read_package(path, workdir=tmp_path, limits=Limits(unwrapped=2_000_000))
+    assert [a.unwrapped for a in package.attachments] == [False, True, True, *[False] * 8]
 
 
 @pytest.mark.parametrize("name", NAMES)
