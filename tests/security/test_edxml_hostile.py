@@ -224,6 +224,9 @@ def test_nothing_may_follow_padding_in_a_later_piece(tmp_path: Path) -> None:
     for piece in (b"QU", b"I", b"=", b"QUJD"):
         decoder.feed(piece)
     assert decoder.close().damage == "base64 goes on after its padding"
+    decoder = Decoder(tmp_path / "d")
+    decoder.feed(b"QUJDQ")
+    assert decoder.close().damage == "base64 is cut short"
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1258", "utf-7"])
