@@ -8,7 +8,7 @@ from datetime import date, datetime
 from importlib.resources import files as data_files
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
@@ -138,7 +138,10 @@ def test_a_moment_or_nothing(text: str) -> None:
     assert found is None or (found.tzinfo is not None and 1990 <= found.year <= 2100)
 
 
-@given(st.text(max_size=300))
+@given(st.text(max_size=300) | st.text("./\\ :a\u202e", max_size=12))
+@example(".bashrc")
+@example("a/..")
+@example("x." + "y" * 300)
 def test_a_safe_name_is_one_and_stays_one(text: str) -> None:
     name = safe_name(text)
     assert "/" not in name and "\\" not in name and name not in (".", "..") and not name.startswith(".") and len(name.encode()) <= 200
