@@ -25,6 +25,7 @@ PLACES = {
     "trust": "signing.cli_trust",
     "keys": "signing.cli_keys",
     "edxml": "exchange.cli_edxml",
+    "conformance": "exchange.cli_conformance",
     "demo": "exchange.demo",
 }
 

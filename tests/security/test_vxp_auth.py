@@ -185,6 +185,7 @@ def test_a_wrong_hash_file_takes_nothing(hub: HubProcess) -> None:
     for body, declared in (
         (b"<a/>\r\n", hashlib.sha256(b"<b/>").hexdigest()),
         (b"<a/>\n", hashlib.sha256(b"<a/>").hexdigest()),
+        (b"<a/>xx", hashlib.sha256(b"<a/>").hexdigest()),
         (b"<a/>\r\n\r\n", hashlib.sha256(b"<a/>").hexdigest()),
         (b"", hashlib.sha256(b"x").hexdigest()),
         (b"<a/>", ""),
