@@ -15,7 +15,7 @@ from exchange.errors import EnvelopeError
 from tests.fuzz.edxml_reader import one_input
 from tests.unit import test_edxml_dialects as dialects
 
-SEEDS = [d.encode() if isinstance(d, str) else d for d in (dialects.D2, dialects.D3, dialects.D4, dialects.D5, dialects.D6, dialects.swa())]
+SEEDS = [d.encode() if isinstance(d, str) else d for d in (dialects.D1, dialects.D2, dialects.D3, dialects.D4, dialects.D5, dialects.D6, dialects.swa())]
 PIECES = st.one_of(
     st.binary(max_size=12),
     st.sampled_from(

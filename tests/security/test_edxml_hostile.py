@@ -298,7 +298,7 @@ def test_names_are_never_paths(tmp_path: Path, good: bytes, name: str) -> None:
 
 
 SAMPLES = sorted((Path(__file__).resolve().parents[2].parent / "shared" / "samples" / "edxml").rglob("*.edxml"))
-WRITTEN = [d.encode() if isinstance(d, str) else d for d in (dialects.D2, dialects.D3, dialects.D4, dialects.D5, dialects.D6, dialects.swa())]
+WRITTEN = [d.encode() if isinstance(d, str) else d for d in (dialects.D1, dialects.D2, dialects.D3, dialects.D4, dialects.D5, dialects.D6, dialects.swa())]
 
 
 def test_cut_anywhere(tmp_path: Path, good: bytes) -> None:
