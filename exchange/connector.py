@@ -278,6 +278,8 @@ class Connector:
                 raise NotFound(ref[:60], place="docId")
             if connectors.told(connection, ref, status.to_agency) != "done":
                 connectors.tell(connection, ref, status.to_agency, state, at=now)
+                if state in ("done", "fail"):
+                    connectors.advance(connection, status.to_agency)
             return
         delivery = queue.get(connection, ref)
         row = envelopes.get(connection, delivery.envelope) if delivery is not None else None

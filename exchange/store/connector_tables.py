@@ -6,7 +6,7 @@ does not give them away.
 
 from __future__ import annotations
 
-from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, LargeBinary, Table, Text
+from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, LargeBinary, Table, Text
 
 from exchange.store.tables import Utc, hub
 
@@ -60,4 +60,12 @@ transport_states = Table(
     CheckConstraint("state IN ('initial','processing','done','fail')", name="transport_states_state"),
 )
 
-__all__ = ["connector_agencies", "connector_keys", "connector_nonces", "hub", "origins", "transport_states"]
+# Every status line of the agency's mailbox up to the cursor is done: a poll need not look there again.
+connector_cursors = Table(
+    "connector_cursors",
+    hub,
+    Column("agency", Text, primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
+
+__all__ = ["connector_agencies", "connector_cursors", "connector_keys", "connector_nonces", "hub", "origins", "transport_states"]

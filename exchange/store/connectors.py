@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, exists, func, insert, or_, select, update
+from sqlalchemy import Connection, Exists, and_, delete, exists, func, insert, or_, select, update
 
 from exchange.delivery import State
 from exchange.store.connector_tables import connector_agencies as ca
+from exchange.store.connector_tables import connector_cursors as cc
 from exchange.store.connector_tables import connector_keys as ck
 from exchange.store.connector_tables import connector_nonces as cn
 from exchange.store.connector_tables import origins as o
@@ -154,23 +155,45 @@ def waiting_documents(
 def waiting_statuses(
     connection: Connection, agencies: Sequence[str], *, since: datetime | None = None, until: datetime | None = None, limit: int
 ) -> list[Waiting]:
-    """Status messages that their addressees have not taken yet, oldest first."""
+    """Status messages that their addressees have not taken yet, oldest first for each agency."""
+    found: list[Waiting] = []
+    for agency in agencies:
+        statement = (
+            select(s.c.id, s.c.agency, s.c.to_agency, func.coalesce(ts.c.state, "").label("told"), s.c.received_at)
+            .select_from(m)
+            .join(s, s.c.id == m.c.ref)
+            .outerjoin(ts, and_(ts.c.ref == m.c.ref, ts.c.agency == m.c.agency))
+            .where(m.c.agency == agency, m.c.cursor > _cursor(connection, agency), m.c.kind == "status", ~_finished())
+            .order_by(m.c.cursor)
+            .limit(limit - len(found))
+        )
+        if since is not None:
+            statement = statement.where(s.c.received_at >= since)
+        if until is not None:
+            statement = statement.where(s.c.received_at < until)
+        rows = connection.execute(statement)
+        found += [Waiting(r.id, "status", r.agency, r.to_agency, State.QUEUED, r.told, r.received_at, r.received_at) for r in rows]
+    return found
+
+
+def _finished() -> Exists:
     over = ts.alias("over")
-    finished = exists().where(over.c.ref == m.c.ref, over.c.agency == m.c.agency, over.c.state.in_(("done", "fail")))
-    statement = (
-        select(s.c.id, s.c.agency, s.c.to_agency, func.coalesce(ts.c.state, "").label("told"), s.c.received_at)
-        .select_from(m)
-        .join(s, s.c.id == m.c.ref)
-        .outerjoin(ts, and_(ts.c.ref == m.c.ref, ts.c.agency == m.c.agency))
-        .where(m.c.agency.in_(agencies), m.c.kind == "status", ~finished)
-        .order_by(m.c.cursor)
-        .limit(limit)
-    )
-    if since is not None:
-        statement = statement.where(s.c.received_at >= since)
-    if until is not None:
-        statement = statement.where(s.c.received_at < until)
-    return [Waiting(r.id, "status", r.agency, r.to_agency, State.QUEUED, r.told, r.received_at, r.received_at) for r in connection.execute(statement)]
+    return exists().where(over.c.ref == m.c.ref, over.c.agency == m.c.agency, over.c.state.in_(("done", "fail")))
+
+
+def _cursor(connection: Connection, agency: str) -> int:
+    return connection.execute(select(cc.c.value).where(cc.c.agency == agency)).scalar() or 0
+
+
+def advance(connection: Connection, agency: str) -> None:
+    """Move the agency's cursor past every status line that is done, so that polls stay quick however long the history."""
+    here = _cursor(connection, agency)
+    mine = (m.c.agency == agency, m.c.cursor > here, m.c.kind == "status")
+    first = connection.execute(select(m.c.cursor).where(*mine, ~_finished()).order_by(m.c.cursor).limit(1)).scalar()
+    last = connection.execute(select(func.max(m.c.cursor)).where(*mine)).scalar() or here
+    value = last if first is None else first - 1
+    if value > here and connection.execute(update(cc).where(cc.c.agency == agency).values(value=value)).rowcount == 0:
+        connection.execute(insert(cc).values(agency=agency, value=value))
 
 
 def sent_documents(

@@ -17,6 +17,7 @@ from exchange.errors import BadRequest, BadSecret, ExchangeError, StaleRequest
 from exchange.origin import METHOD_TEXTS, Method, Origin, origin_reasons
 from exchange.profiles import lgsp, vxp
 from tests.connectors import captures, unpadded
+from tests.fuzz.vxp_headers import one_input
 
 SECRET = b"dummy-test-secret"
 NOW = datetime(2026, 11, 23, 0, 51, 2, 912000, tzinfo=UTC)
@@ -125,6 +126,16 @@ def test_no_header_raises_anything_else(more: dict[str, str], keys: str, signed:
     pairs = [(b"XroadVnpt-" + n.encode("utf-8", "surrogatepass"), v.encode("utf-8", "surrogatepass")) for n, v in more.items()]
     with pytest.raises(ExchangeError):
         vxp.read_call([*((n.encode(), v.encode("utf-8", "surrogatepass")) for n, v in headers.items()), *pairs])
+
+
+@given(st.data())
+def test_changed_lines_are_read_or_refused(data: st.DataObject) -> None:
+    """The fuzzing target over mutations of a good call."""
+    good = b"\n".join(b"%s: %s" % pair for pair in raw(made([*OWN, ("to", '["a","b"]')])))
+    assert one_input(good)
+    at = data.draw(st.integers(0, len(good)))
+    piece = data.draw(st.binary(max_size=12) | st.sampled_from([b"\xff", b"\n", b'"', b"\\u0061", b"[" * 2000, b"XroadVnpt-systemid: x\n"]))
+    one_input(good[:at] + piece + good[at + data.draw(st.integers(0, 12)) :])
 
 
 def test_times_are_local_and_the_plus_is_milliseconds() -> None:

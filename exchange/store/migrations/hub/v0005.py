@@ -59,3 +59,9 @@ def upgrade() -> None:
         sa.CheckConstraint("state IN ('initial','processing','done','fail')", name="transport_states_state"),
         sa.PrimaryKeyConstraint("ref", "agency"),
     )
+    op.create_table(
+        "connector_cursors",
+        sa.Column("agency", sa.Text(), nullable=False),
+        sa.Column("value", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("agency"),
+    )
