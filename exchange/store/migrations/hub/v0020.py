@@ -5,7 +5,7 @@ from alembic import op
 
 from exchange.store.tables import Utc
 
-revision = "0005"
+revision = "0020"
 down_revision = "0001"
 branch_labels = None
 depends_on = None
