@@ -275,3 +275,26 @@ def test_on_behalf_takes_only_served_agencies(connector: Connector) -> None:
             connector.on_behalf(caller, code, place="x")
     with pytest.raises(NotFound):
         connector.tell(caller, "khong-co", "done")
+
+
+def test_one_system_acts_for_its_agencies_and_no_others(house: House, connector: Connector) -> None:
+    for code in (PULLER, SENDER):
+        connector.add_secret("lgsp", "cong.chung", code, SECRET, by="test", overlap=timedelta(0))
+    caller = connector.authenticate_lgsp("cong.chung", SECRET.decode())
+    assert caller.agencies == (PULLER, SENDER)
+    package = house.package(f"{SENDER},2026/11/20,nhieu/QĐ-UBND", recipients=(PULLER,))
+    other = house.package(f"{PUSHER},2026/11/20,nhieu/QĐ-UBND", sender=PUSHER, recipients=(PULLER,))
+    sent = []
+    for source in (package, other):
+        incoming = house.hub.store.blobs.temporary()
+        incoming.write_bytes(source.read_bytes())
+        try:
+            sent.append(connector.send(caller, incoming, hashlib.sha256(source.read_bytes()).hexdigest()))
+        except NotTheSender as error:
+            sent.append(error.code)
+        finally:
+            incoming.unlink(missing_ok=True)
+    assert sent[1] == "access.not_the_sender"
+    life = house.hub.timeline(None, sent[0])
+    assert (life["from"], life["origin"]["system"]) == (SENDER, "cong.chung")
+    assert [w.recipient for w in connector.received(caller, "edoc")] == [PULLER]
