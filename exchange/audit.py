@@ -14,7 +14,8 @@ from exchange.delivery import State
 from exchange.errors import NotFound
 from exchange.lifecycle import LABELS, Status
 from exchange.office import Office
-from exchange.store import agencies, custody_log, envelopes, queue
+from exchange.origin import METHOD_TEXTS, Method
+from exchange.store import agencies, connectors, custody_log, envelopes, queue
 from exchange.store.envelopes import EnvelopeRow
 
 _WAITING = {
@@ -62,7 +63,15 @@ def timeline(office: Office, caller: str | None, envelope: str) -> dict[str, Any
             {"name": a.name, "sha256": a.sha256, "size": a.size, "media_type": a.media_type, "verdict": a.verdict}
             for a in envelopes.attachments_of(connection, envelope)
         ]
-    return {**_facts(row), "files": files, "deliveries": deliveries, "events": events}
+        origin = _origin(connection, row.id)
+    return {**_facts(row), "origin": origin, "files": files, "deliveries": deliveries, "events": events}
+
+
+def _origin(connection: Connection, envelope: str) -> dict[str, str]:
+    row = connectors.origin_of(connection, envelope)
+    method = Method(row.method) if row is not None else Method.SEAL
+    vi, en = METHOD_TEXTS[method]
+    return {"method": method.value, "system": row.system if row else "", "key": row.key if row else "", "text_vi": vi, "text_en": en}
 
 
 def proof(office: Office, caller: str | None, envelope: str, index: int | None) -> str:
@@ -128,4 +137,5 @@ def _event(index: int, leaf: bytes) -> dict[str, Any]:
         "status": value.get("st", ""),
         "why": value.get("why", ""),
         "object_sha256": value.get("obj", {}).get("sha256", ""),
+        "object_type": value.get("obj", {}).get("type", ""),
     }

@@ -25,6 +25,8 @@ PLACES = {
     "inspect": "signing.cli_inspect",
     "trust": "signing.cli_trust",
     "keys": "signing.cli_keys",
+    "edxml": "exchange.cli_edxml",
+    "conformance": "exchange.cli_conformance",
     "demo": "exchange.demo",
 }
 

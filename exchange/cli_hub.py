@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from exchange.agency import Agency, Mode
+from exchange.cli_secret import secret
 from exchange.config import HubSettings, load_hub
 from exchange.hub import Hub
 from exchange.server import open_hub, run_hub
@@ -98,6 +99,9 @@ def list_agencies(config: Path, query: str, screen: Screen) -> None:
     screen.table(("Danh bạ", "Directory"), columns, [(r["code"], r["name"], r["status"], r["mode"], r["successor"]) for r in rows])
 
 
+agency.add_command(secret)
+
+
 @agency.command("close")
 @CONFIG
 @click.argument("code")
@@ -164,6 +168,8 @@ def trace(config: Path, document: str, screen: Screen) -> None:
 def show_life(life: dict[str, Any], screen: Screen) -> None:
     """Facts, deliveries and events of one document."""
     screen.say(f"{life['document_id']} — {life['subject']}", f"{life['document_id']} — {life['subject']}")
+    origin = life["origin"]
+    screen.say(*(" — ".join(filter(None, (origin[text], origin["system"], origin["key"]))) for text in ("text_vi", "text_en")))
     columns = (("Cơ quan nhận", "Recipient"), ("Chuyển", "State"), ("Xử lý", "Status"), ("Việc tiếp theo", "Who must act"), ("Lỗi", "Error"))
     rows = [
         (

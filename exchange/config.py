@@ -53,6 +53,8 @@ class HubSettings:
     publish_seconds: float = 1.0
     witness_timeout_seconds: float = 2.0
     auditors: tuple[str, ...] = ()  # agencies that may read every entry of the log
+    connector_key: Path | None = None  # encrypts the agencies' shared secrets; the same for every hub process
+    connector_window_seconds: float = 900.0  # how far a VXP call's own time may be from ours
 
     @property
     def database_url(self) -> str:
@@ -68,6 +70,11 @@ class HubSettings:
     def high_water_file(self) -> Path:
         """File of the last signed head."""
         return self.high_water or self.data / "high-water"
+
+    @property
+    def connector_key_file(self) -> Path:
+        """File of the key that encrypts shared secrets."""
+        return self.connector_key or self.data / "connectors.key"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import unicodedata
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from enum import IntEnum, StrEnum
 from pathlib import Path
@@ -71,10 +71,11 @@ class Staff:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """One TraceHeader: raw text of organ and timestamp as sent."""
+    """One TraceHeader: text of organ and timestamp as sent, and the moment it means (None: not read)."""
 
     organ: str = ""
     timestamp: str = ""
+    at: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,12 @@ class Business:
 @dataclass(frozen=True, slots=True)
 class Header:
     """MessageHeader of a document. Dates are dates or None; `raw` keeps the text
-    of every value that did not parse, by wire path."""
+    of every typed value, parsed or not, by wire path.
+
+    `direction`, `traces` and `raw` change from hop to hop; `direction` and `raw`
+    do not count when headers are compared. The last four before `business` are
+    extensions of some senders (edxml.md 1.2, D6).
+    """
 
     sender: Organ
     recipients: tuple[Organ, ...]
@@ -134,15 +140,23 @@ class Header:
     typer_notation: str = ""
     amount: int | None = None
     pages: int | None = None
-    direction: bool | None = None
+    direction: bool | None = field(default=None, compare=False)
     appendixes: tuple[str, ...] = ()
     responses_for: tuple[ResponseFor, ...] = ()
     steering_type: int | None = None
     to_places: tuple[str, ...] = ()
+    reply_fors: tuple[str, ...] = ()
+    reference_codes: tuple[str, ...] = ()
+    task_codes: tuple[str, ...] = ()
+    application_type: str = ""
     business: Business = Business()
     traces: tuple[Trace, ...] = ()
     secrecy: str = ""
-    raw: tuple[tuple[str, str], ...] = ()
+    raw: tuple[tuple[str, str], ...] = field(default=(), compare=False)
+
+    def raw_text(self, place: str) -> str:
+        """The text of a typed value as sent, "" when absent, e.g. of ``MessageHeader/DueDate``."""
+        return dict(self.raw).get(place, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +164,10 @@ class Attachment:
     """One decoded attachment, its bytes in the file `path`.
 
     `content_id` has no ``cid:`` prefix. `media_type` is by magic bytes,
-    `declared_type` as sent. `sha256` is lower hex of the decoded bytes.
+    `declared_type` as sent. `sha256` is lower hex of the bytes in `path`. A file
+    that the sender's builder wrapped in a ZIP is unwrapped: then `stored_path`,
+    `stored_sha256` and `stored_size` are of the ZIP as sent (otherwise the same
+    as `path`, `sha256`, `size`).
     The first attachment is the main document, the rest are its enclosures.
     """
 
@@ -163,6 +180,19 @@ class Attachment:
     size: int
     sha256: str
     path: Path | None = None
+    stored_path: Path | None = None
+    stored_sha256: str = ""
+    stored_size: int = 0
+
+    @property
+    def unwrapped(self) -> bool:
+        """Whether `path` came out of the builder's ZIP."""
+        return self.stored_sha256 != self.sha256
+
+    @property
+    def file_name(self) -> str:
+        """`name` made safe for a folder: no path, no control or reserved characters, at most 200 bytes."""
+        return safe_name(self.name) or f"attachment-{self.position + 1}"
 
 
 class Severity(StrEnum):
@@ -174,24 +204,38 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something the reader noticed. `code` is stable, `place` a wire path."""
+    """Something the reader noticed. `code` is stable, `place` a wire path, `detail` the value
+    or cause; `retry`: the same bytes may pass later."""
 
     severity: Severity
     code: str
     vi: str
     en: str
     place: str = ""
+    detail: str = ""
+    retry: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A parsed document package. `dialect` is D1…D7 of the reader."""
+    """A parsed document package.
+
+    `dialect` is D1…D7 (edxml.md 1.10). `extensions` are elements that are not in
+    the standard, as (wire path, text). The XML signature is decorative in practice
+    (edxml.md 1.5): only its presence is told.
+    """
 
     header: Header
     attachments: tuple[Attachment, ...]
     dialect: str = "D1"
     has_xml_signature: bool = False
     findings: tuple[Finding, ...] = ()
+    extensions: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def rejects(self) -> tuple[Finding, ...]:
+        """The findings for which the package must be refused."""
+        return tuple(f for f in self.findings if f.severity is Severity.REJECT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +250,8 @@ class StatusMessage:
     timestamp_raw: str = ""
     staff: Staff | None = None
     dialect: str = "D1"
+    findings: tuple[Finding, ...] = field(default=(), compare=False)
+    extensions: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +274,9 @@ def header_digest(header: Header) -> str:
     values = asdict(header)
     for hop_dependent in ("traces", "direction", "raw"):
         values.pop(hop_dependent)
+    for extension in ("reply_fors", "reference_codes", "task_codes", "application_type"):
+        if not values[extension]:
+            values.pop(extension)
     text = json.dumps(values, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=str)
     return hashlib.sha256(unicodedata.normalize("NFC", text).encode()).hexdigest()
 
@@ -235,3 +284,17 @@ def header_digest(header: Header) -> str:
 def document_code(header: Header) -> str:
     """Số/ký hiệu as one string, e.g. ``125/QĐ-UBND``."""
     return f"{header.code_number}/{header.code_notation}" if header.code_notation else header.code_number
+
+
+def safe_name(text: str) -> str:
+    """The last part of a file name, without what a folder or a terminal could trip over; "" when nothing is left.
+
+    Directory separators, control and direction-changing characters, reserved
+    characters and leading dots go; at most 200 bytes of UTF-8 are kept, the extension among them.
+    """
+    last = unicodedata.normalize("NFC", text).replace("\\", "/").rsplit("/", 1)[-1]
+    kept = "".join(c for c in last if unicodedata.category(c)[0] != "C" and c not in '<>:"|?*').strip().lstrip(". ").rstrip(". ")
+    stem, dot, extension = kept.rpartition(".")
+    tail = dot + extension if len(extension.encode()) <= 20 else ""
+    stem = stem if tail else kept
+    return stem.encode()[: 200 - len(tail.encode())].decode(errors="ignore") + tail if stem else kept.encode()[:200].decode(errors="ignore")

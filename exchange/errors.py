@@ -196,6 +196,27 @@ class NotTheSender(AccessError):
     en = "The caller is not the sending agency named in the package."
 
 
+class BadSecret(AccessError):
+    code = "access.bad_secret"
+    vi = "Mã hệ thống, khóa hoặc HMAC của lời gọi không đúng."
+    en = "The call's system id, key or HMAC is wrong."
+    status = 401
+
+
+class StaleRequest(AccessError):
+    code = "access.stale"
+    vi = "Thời điểm ghi trong lời gọi lệch quá giới hạn so với đồng hồ của trục."
+    en = "The time stated in the call is too far from the hub's clock."
+    status = 401
+
+
+class ReplayedRequest(AccessError):
+    code = "access.replayed"
+    vi = "Lời gọi này đã được dùng một lần; không nhận lặp lại."
+    en = "This call was already made once; it is not taken again."
+    status = 409
+
+
 class NotFound(ExchangeError):
     code = "not_found"
     vi = "Không tìm thấy, hoặc bên gọi không được xem."

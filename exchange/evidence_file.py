@@ -30,6 +30,7 @@ from exchange.office import Office, Subject
 from exchange.receipt import Receipt, from_bytes
 from exchange.store import agencies, custody_log, envelopes, heads, queue
 from exchange.store.envelopes import EnvelopeRow, StatusRow
+from exchange.vouching import reasons_of
 from signing.checkpoint import build_proof, parse_note, read_log_vkey
 from signing.errors import TimestampUnavailable
 from signing.evidence import Member, build, statutory
@@ -92,7 +93,7 @@ def _subject(office: Office, row: EnvelopeRow, statuses: Mapping[str, StatusRow]
         document_id=said.get("doc", {}).get("id", ""),
         object_sha256=status.sha256 if status is not None else said.get("doc", {}).get("sha256", row.package_sha256),
         size=office.store.blobs.path(status.sha256).stat().st_size if status is not None else row.size,
-        reasons=event_reasons(why) if split_why(why) is not None else (),
+        reasons=(event_reasons(why) if split_why(why) is not None else ()) + reasons_of(office, name),
     )
 
 

@@ -20,6 +20,7 @@ from sqlalchemy import Connection
 from exchange import audit, clocks, dispatch, fsck, intake, mailbox, statements
 from exchange.agency import Agency, AgencyStatus, Certificate, Purpose, check_code
 from exchange.clocks import Limits
+from exchange.connector import Connector
 from exchange.custody import Entry, Event
 from exchange.delivery import Retry
 from exchange.dispatch import Carriage
@@ -30,6 +31,7 @@ from exchange.mailbox import PackageFile, StatusFile
 from exchange.office import Office
 from exchange.store import agencies, custody_log, envelopes, queue
 from exchange.store.engine import Store
+from exchange.store.secret_box import SecretBox
 from signing.witness_policy import WitnessPolicy
 
 RECHECK = timedelta(minutes=1)
@@ -57,6 +59,8 @@ class Hub:
         self.worker = worker
         self.policy = policy  # whose cosignatures make a head published; None asks nobody
         self._recheck_at = self._clocks_at = self._statements_at = office.clock()
+        # Systems that prove themselves by a shared secret; `server` may give it another key file and window.
+        self.connector = Connector(office, SecretBox(office.high_water.path.with_name("connectors.key")))
 
     @property
     def store(self) -> Store:

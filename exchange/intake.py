@@ -38,8 +38,10 @@ from exchange.errors import (
 )
 from exchange.event_reasons import refusal_reason, why
 from exchange.office import Office, Subject
+from exchange.origin import Origin
 from exchange.store import agencies, custody_log, envelopes, queue
 from exchange.store.envelopes import AttachmentRow, EnvelopeRow, RefusalRow
+from exchange.vouching import Kept, keep, reasons_of, record, vouch
 from signing.errors import SigningError
 from signing.report import DualSignature, PdfVerdict, Verdict, to_json
 from signing.seal import verify_seal
@@ -53,12 +55,19 @@ BROKEN = "signature_invalid"  # found only by a later check
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What came in: bytes in the file `package`, their digest, and the detached seal."""
+    """What came in: bytes in the file `package`, their digest, and the detached seal.
+
+    With `origin` a shared secret stands in the seal's place: the sender is then one
+    of `serves`, and the recipients in `declared_to` must be named in the package.
+    """
 
     caller: str
     package: Path
     sha256: str
     seal: bytes
+    origin: Origin | None = None
+    serves: tuple[str, ...] = ()
+    declared_to: tuple[str, ...] = ()
 
 
 def submit(office: Office, submission: Submission) -> tuple[bytes, bool]:
@@ -72,11 +81,13 @@ def submit(office: Office, submission: Submission) -> tuple[bytes, bool]:
     try:
         package = read_package(submission.package, workdir=workdir)  # 2
         document_id = package.header.document_id
+        if package.header.sender.code in submission.serves:
+            submission = replace(submission, caller=package.header.sender.code)
         known = _seen_before(office, submission, package)  # 3
         if known is not None:
-            return office.receipt(_subject(known[0], known[1])), True
-        recipients = _check_parties(office, submission.caller, package)
-        seal_sha256 = _check_seal(office, submission)  # 4
+            return office.receipt(_subject(office, known[0], known[1])), True
+        recipients = _check_parties(office, submission, package)
+        submission, seal_sha256 = _check_seal(office, submission)  # 4
         verdicts = _check_signatures(office, package)
         mark = _mark(office, package, verdicts, recipients)
         row = _row(office, submission, package, seal_sha256, verdicts, mark)
@@ -92,17 +103,18 @@ def _accept(office: Office, submission: Submission, row: EnvelopeRow, attachment
     blobs = office.store.blobs
     # 5. Durable: the bytes. A crash here costs an orphan blob, swept later.
     blobs.put_bytes(submission.seal)
+    kept = keep(office, row.id, submission.origin)
     temporary = blobs.temporary()
     os.link(submission.package, temporary)  # same file system; the bytes are not copied again
     blobs.put(temporary, row.package_sha256)
     # 6. Durable: envelope, deliveries and custody entries, all or nothing. A crash
     # after it costs only the answer: the repeat at step 3 gives the receipt.
-    accepted, index, replayed = office.store.write(lambda c: _record(office, c, row, attachments, recipients))
-    return office.receipt(_subject(accepted, index)), replayed  # 7
+    accepted, index, replayed = office.store.write(lambda c: _record(office, c, row, attachments, recipients, kept))
+    return office.receipt(_subject(office, accepted, index)), replayed  # 7
 
 
 def _record(
-    office: Office, connection: Connection, row: EnvelopeRow, attachments: list[AttachmentRow], recipients: list[Agency]
+    office: Office, connection: Connection, row: EnvelopeRow, attachments: list[AttachmentRow], recipients: list[Agency], kept: Kept | None
 ) -> tuple[EnvelopeRow, int, bool]:
     # The same submission may have been accepted since step 3.
     other = envelopes.find(connection, row.sender, row.document_id, row.kind)
@@ -124,7 +136,7 @@ def _record(
         for agency in recipients
     ]
     envelopes.insert_envelope(connection, row, attachments, deliveries)
-    accepted = _entry(row, Event.ACCEPTED, "", object_sha256=row.seal_sha256)
+    accepted = record(connection, kept, _entry(row, Event.ACCEPTED, "", object_sha256=row.seal_sha256))
     entries = [accepted]
     for agency, delivery in zip(recipients, deliveries, strict=True):
         if agency.mode is Mode.PULL:
@@ -144,8 +156,8 @@ def _seen_before(office: Office, submission: Submission, package: Package) -> tu
         return row, _accepted_index(connection, row.id)
 
 
-def _check_parties(office: Office, caller: str, package: Package) -> list[Agency]:
-    header = package.header
+def _check_parties(office: Office, submission: Submission, package: Package) -> list[Agency]:
+    header, caller = package.header, submission.caller
     if header.secrecy:
         raise Secret(header.secrecy[:40], place="MessageHeader")
     if header.sender.code != caller:
@@ -169,10 +181,19 @@ def _check_parties(office: Office, caller: str, package: Package) -> list[Agency
             if agency.code in (a.code for a in found):
                 raise InvalidField(f"{organ.code}: repeated", place=place)
             found.append(check_open(agency, place=place))
+        for code in submission.declared_to:
+            declared = agencies.get(connection, code)
+            if declared is None or declared.code not in (a.code for a in found):
+                raise InvalidField(f"{code[:40]}: not a recipient named in the package", place="XroadVnpt-to")
     return found
 
 
-def _check_seal(office: Office, submission: Submission) -> str:
+def _check_seal(office: Office, submission: Submission) -> tuple[Submission, str]:
+    """The submission with the seal that stands over it, and the seal's digest."""
+    if submission.origin is not None:
+        # No agency seal on this way in: the hub vouches for the bytes, and says so.
+        seal = vouch(office, submission.sha256)
+        return replace(submission, seal=seal), hashlib.sha256(seal).hexdigest()
     if not submission.seal:
         raise SealRefused("no seal", place="Vanthu-Seal")
     now = office.clock()
@@ -184,7 +205,7 @@ def _check_seal(office: Office, submission: Submission) -> str:
         registered = {c.sha256 for c in agencies.certificates_of(connection, submission.caller, Purpose.SEAL)}
     if finding.certificate_sha256 not in registered:
         raise SealRefused(f"{finding.signer}: not a registered seal of {submission.caller}", place="Vanthu-Seal")
-    return hashlib.sha256(submission.seal).hexdigest()
+    return submission, hashlib.sha256(submission.seal).hexdigest()
 
 
 def _check_signatures(office: Office, package: Package) -> dict[int, PdfVerdict]:
@@ -303,7 +324,7 @@ def _accepted_index(connection: Connection, envelope: str) -> int:
     return custody_log.leaves_of(connection, envelope)[0][0]
 
 
-def _subject(row: EnvelopeRow, index: int) -> Subject:
+def _subject(office: Office, row: EnvelopeRow, index: int) -> Subject:
     return Subject(
         subject=row.id,
         envelope=row.id,
@@ -315,6 +336,7 @@ def _subject(row: EnvelopeRow, index: int) -> Subject:
         document_id=row.document_id,
         object_sha256=row.package_sha256,
         size=row.size,
+        reasons=reasons_of(office, row.id),
     )
 
 

@@ -24,8 +24,10 @@ from exchange.errors import NotFound, NotTheSender, ReasonRequired, SealRefused,
 from exchange.event_reasons import ReasonCode, event_reasons, why
 from exchange.lifecycle import BY_SENDER, NEEDS_REASON, Status, advance, parse_status
 from exchange.office import Office, Subject
+from exchange.origin import Origin
 from exchange.store import agencies, custody_log, envelopes, queue
 from exchange.store.envelopes import EnvelopeRow, StatusRow
+from exchange.vouching import keep, reasons_of, record, vouch
 from signing.errors import SigningError
 from signing.seal import verify_seal
 
@@ -123,8 +125,9 @@ def acknowledge(office: Office, caller: str, delivery_id: str, data: bytes, seal
     return _take(office, caller, message, data, seal, delivery=delivery, row=row)
 
 
-def report_status(office: Office, caller: str, data: bytes, seal: bytes) -> bytes:
-    """Take a sealed status message; the sealed receipt of it.
+def report_status(office: Office, caller: str, data: bytes, seal: bytes, origin: Origin | None = None) -> bytes:
+    """Take a sealed status message; the sealed receipt of it. With `origin` a
+    shared secret stands in the seal's place.
 
     A status that overtakes its document is parked, never lost.
 
@@ -140,17 +143,19 @@ def report_status(office: Office, caller: str, data: bytes, seal: bytes) -> byte
         row = envelopes.find_document(connection, owner, message.response_for.document_id)
         delivery = queue.for_recipient(connection, row.id, recipient) if row is not None else None
     if row is None or delivery is None:
-        _check_sealed(office, caller, message, data, seal)
+        seal = _check_sealed(office, caller, message, data, seal, origin)
         _park(office, caller, message, data, seal)
         raise StatusUnknownDocument(message.response_for.document_id[:200], place="MessageHeader/ResponseFor/DocumentId")
-    return _take(office, caller, message, data, seal, delivery=delivery, row=row)
+    return _take(office, caller, message, data, seal, delivery=delivery, row=row, origin=origin)
 
 
-def _take(office: Office, caller: str, message: StatusMessage, data: bytes, seal: bytes, *, delivery: Delivery, row: EnvelopeRow) -> bytes:
+def _take(
+    office: Office, caller: str, message: StatusMessage, data: bytes, seal: bytes, *, delivery: Delivery, row: EnvelopeRow, origin: Origin | None = None
+) -> bytes:
     status = parse_status(message.code)
     if status in NEEDS_REASON and not message.description.strip():
         raise ReasonRequired(status.value, place="MessageHeader/Description")
-    _check_sealed(office, caller, message, data, seal)
+    seal = _check_sealed(office, caller, message, data, seal, origin)
     # Durable: the message and its seal. A crash here costs two orphan blobs.
     blobs = office.store.blobs
     sha256, seal_sha256 = blobs.put_bytes(data), blobs.put_bytes(seal)
@@ -168,6 +173,7 @@ def _take(office: Office, caller: str, message: StatusMessage, data: bytes, seal
         sha256=sha256,
         seal_sha256=seal_sha256,
     )
+    kept = keep(office, new.id, origin)
 
     def job(connection: Connection) -> tuple[StatusRow, int]:
         known = envelopes.status_by_digest(connection, row.id, caller, sha256)
@@ -180,7 +186,7 @@ def _take(office: Office, caller: str, message: StatusMessage, data: bytes, seal
         if status not in BY_SENDER and may_move(before.state, State.ACKNOWLEDGED):
             queue.set_state(connection, delivery.id, frozenset({before.state}), State.ACKNOWLEDGED, now=now)
         queue.inbox_put(connection, new.to_agency, "status", new.id, now)
-        return new, office.append(connection, [_entry(row, new)])[0]
+        return new, office.append(connection, [record(connection, kept, _entry(row, new), kind="edxml-status+")])[0]
 
     # Durable after this: state, message and custody entry together. A crash
     # after it costs the answer; the same message again gives the receipt.
@@ -196,14 +202,17 @@ def _take(office: Office, caller: str, message: StatusMessage, data: bytes, seal
         document_id=row.document_id,
         object_sha256=sha256,
         size=len(data),
-        reasons=event_reasons(_why(status, stored.description)),
+        reasons=event_reasons(_why(status, stored.description)) + reasons_of(office, stored.id),
     )
     return office.receipt(subject)
 
 
-def _check_sealed(office: Office, caller: str, message: StatusMessage, data: bytes, seal: bytes) -> None:
+def _check_sealed(office: Office, caller: str, message: StatusMessage, data: bytes, seal: bytes, origin: Origin | None) -> bytes:
+    """The seal that stands over the message: the agency's, or with `origin` the hub's in its place."""
     if message.sender.code != caller:
         raise NotTheSender(f"{message.sender.code[:40]} ≠ {caller}", place="MessageHeader/From/OrganId")
+    if origin is not None:
+        return vouch(office, hashlib.sha256(data).hexdigest())
     try:
         finding = verify_seal(hashlib.sha256(data).digest(), seal, office.trust(), at=office.clock())
     except SigningError as error:
@@ -212,6 +221,7 @@ def _check_sealed(office: Office, caller: str, message: StatusMessage, data: byt
         registered = {c.sha256 for c in agencies.certificates_of(connection, caller, Purpose.SEAL)}
     if finding.certificate_sha256 not in registered:
         raise SealRefused(f"{finding.signer}: not a registered seal of {caller}", place="Vanthu-Seal")
+    return seal
 
 
 def _park(office: Office, caller: str, message: StatusMessage, data: bytes, seal: bytes) -> None:

@@ -18,6 +18,7 @@ from aiohttp import web
 
 from exchange.clocks import Limits
 from exchange.config import HubSettings, password
+from exchange.connector import Connector
 from exchange.cosigning import Cosigning
 from exchange.courier import Courier, HttpsPush, Parcel, client_tls, server_tls
 from exchange.delivery import Retry
@@ -30,6 +31,7 @@ from exchange.publishing import Publisher
 from exchange.sealing import Sealer
 from exchange.store.custody_log import HighWater
 from exchange.store.engine import Store
+from exchange.store.secret_box import SecretBox
 from exchange.web.app import make_app
 from signing.checkpoint import LogKey
 from signing.cosignature import CosignerKey
@@ -88,7 +90,7 @@ def open_hub(settings: HubSettings, *, migrate: bool = False) -> Hub:
             give_up=timedelta(hours=settings.give_up_hours),
         )
         policy = load_policy(settings.witness_policy) if settings.witness_policy is not None else None
-        return Hub(
+        hub = Hub(
             office,
             retry=retry,
             worker=f"{os.uname().nodename}:{os.getpid()}",
@@ -97,6 +99,8 @@ def open_hub(settings: HubSettings, *, migrate: bool = False) -> Hub:
             policy=policy,
             policy_file=settings.witness_policy,
         )
+        hub.connector = Connector(office, SecretBox(settings.connector_key_file), window=timedelta(seconds=settings.connector_window_seconds))
+        return hub
     except BaseException:
         store.close()
         raise

@@ -81,7 +81,7 @@ def check_evidence(evidence: bytes, seal: bytes, leaf: bytes, *, origin: str, in
         "sender": (text(root, "SenderDetails/Identifier"), str(said.get("from", ""))),
         "recipient": (text(root, "RecipientDetails/Identifier"), str(said.get("to", ""))),
         "document": (text(root, "MessageIdentifier"), str(document.get("id", ""))),
-        "reason": ("; ".join(code for code, _ in reasons), str(said.get("why", "")).partition(": ")[0] if reasons else ""),
+        "reason": (_reason_codes(reasons), str(said.get("why", "")).partition(": ")[0] if reasons else ""),
     }
     for name, values in claims.items():
         if len(set(values)) != 1:
@@ -156,6 +156,12 @@ def _part(said: dict[str, Any], name: str) -> dict[str, Any]:
 
 def _local(node: etree._Element) -> str:
     return str(node.tag).rpartition("}")[2]
+
+
+def _reason_codes(reasons: tuple[tuple[str, str], ...]) -> str:
+    """Codes as the log entry says them; how the sender was known counts where nothing else is to be said."""
+    codes = [code for code, _ in reasons]
+    return "; ".join([code for code in codes if not code.startswith("Origin.")] or codes)
 
 
 def _load(data: bytes) -> dict[str, Any]:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from dataclasses import replace
 
-from exchange.edxml.parser import Limits, header_of, parse_bytes
-from exchange.edxml.read import nfc, organ, response_for, staff
+from exchange.edxml.dialect import dialect_of
+from exchange.edxml.findings import Findings, gate
+from exchange.edxml.header import M, organ, response_for, staff, text
+from exchange.edxml.parser import Limits, Reader, parse_bytes, parts_of
+from exchange.edxml.read import note_prefixes
+from exchange.edxml.rules import check_status
+from exchange.edxml.survey import Survey
+from exchange.edxml.values import VIETNAM, Values, parse_timestamp
 from exchange.edxml.xml_text import NS, Lines, local_time
-from exchange.envelope import StatusMessage
+from exchange.envelope import Organ, ResponseFor, Staff, StatusMessage
 from exchange.errors import InvalidField, MissingField
 
-VIETNAM = timezone(timedelta(hours=7))
-_LIMITS = Limits(size=1_000_000, elements=500, text=200_000)
-_FORMATS = ("%Y/%m/%d %H:%M:%S", "%d/%m/%Y %H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S")
+__all__ = ["VIETNAM", "inspect_status", "is_status", "parse_timestamp", "read_status", "status_of", "write_status"]
+LIMITS = Limits(size=1_000_000, elements=500, text=200_000)
 
 
 def read_status(data: bytes) -> StatusMessage:
@@ -21,40 +26,53 @@ def read_status(data: bytes) -> StatusMessage:
     Raises:
         EnvelopeError: unsafe, malformed or incomplete.
     """
-    reader = parse_bytes(data, _LIMITS)
-    _, message = header_of(reader)
+    message = inspect_status(data)
+    gate(message.findings)
+    return message
+
+
+def inspect_status(data: bytes) -> StatusMessage:
+    """Report: what a status message says and what is wrong with it.
+
+    Raises:
+        NotXml, ForbiddenXml, TooLarge, NotEdxml, MissingField: nothing can be said of it.
+    """
+    return status_of(parse_bytes(data, LIMITS))
+
+
+def is_status(reader: Reader) -> bool:
+    """Whether a parsed document is a status message, not a document package."""
+    return parts_of(reader)[1].find("StatusCode") is not None
+
+
+def status_of(reader: Reader) -> StatusMessage:
+    """The values of a parsed status message."""
+    header, node = parts_of(reader)
+    findings = Findings()
+    note_prefixes(reader, findings)
+    survey = Survey(findings)
+    survey.walk(node, M)
+    values = Values(findings)
+    sender, about = node.find("From"), node.find("ResponseFor")
     for name in ("From", "ResponseFor", "StatusCode"):
-        if sum(1 for _ in message.all(name)) > 1:
-            raise InvalidField("repeated", place=f"MessageHeader/{name}")
-        if message.find(name) is None:
-            raise MissingField(name, place=f"MessageHeader/{name}")
-    sender, about = message.find("From"), message.find("ResponseFor")
-    if sender is None or about is None or not sender.value("OrganId"):
-        raise MissingField("OrganId", place="MessageHeader/From/OrganId")
-    raw = message.value("Timestamp")
-    return StatusMessage(
-        sender=organ(sender),
-        response_for=response_for(about),
-        code=message.value("StatusCode"),
-        description=nfc(message.value("Description")),
-        timestamp=parse_timestamp(raw),
-        timestamp_raw=raw,
-        staff=staff(message.find("StaffInfo")),
+        if not any(True for _ in node.all(name)):
+            findings.reject(MissingField, f"{M}/{name}", name)
+    if sum(1 for _ in node.all("ResponseFor")) > 1:
+        findings.reject(InvalidField, f"{M}/ResponseFor", "repeated")
+    if sender is not None and not sender.value("OrganId"):
+        findings.reject(MissingField, f"{M}/From/OrganId", "OrganId")
+    message = StatusMessage(
+        sender=organ(sender) if sender is not None else Organ(""),
+        response_for=response_for(about) if about is not None else ResponseFor(),
+        code=node.value("StatusCode"),
+        description=text(node, "Description"),
+        timestamp=values.moment(node, "Timestamp", f"{M}/Timestamp"),
+        timestamp_raw=node.value("Timestamp"),
+        staff=staff(node.find("StaffInfo")),
+        dialect=dialect_of(reader, header, node),
     )
-
-
-def parse_timestamp(text: str) -> datetime | None:
-    """A moment; without a zone it is Vietnam's (+07:00). None when it does not parse."""
-    for form in _FORMATS:
-        try:
-            return datetime.strptime(text.strip(), form).replace(tzinfo=VIETNAM)
-        except ValueError:
-            continue
-    try:
-        moment = datetime.fromisoformat(text.strip())
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=VIETNAM)
+    check_status(message, findings)
+    return replace(message, findings=findings.all(), extensions=tuple(survey.extensions))
 
 
 def write_status(message: StatusMessage) -> bytes:
@@ -67,9 +85,10 @@ def write_status(message: StatusMessage) -> bytes:
         with lines.element("From", 4):
             lines.organ(message.sender, 5)
         about = message.response_for
+        # Status 13 swaps the parties: From is the document's sender, ResponseFor/OrganId the receiver (edxml.md 2.1).
         with lines.element("ResponseFor", 4):
             lines.texts(5, OrganId=about.organ, Code=about.code, DocumentId=about.document_id, PromulgationDate=about.promulgation_date)
-        if message.staff is not None:
+        if message.staff is not None and message.staff != Staff():
             with lines.element("StaffInfo", 4):
                 s = message.staff
                 lines.texts(5, Department=s.department, Staff=s.staff, Email=s.email, Mobile=s.mobile)

@@ -1,4 +1,9 @@
-"""write — ghi gói tin: values into the reference dialect (D1), byte-stable and streaming."""
+"""write — ghi gói tin: values into the reference dialect (D1), byte-stable and streaming.
+
+The emit rules are those of edxml.md 1.12: the order, prefix, line ends and indent of
+the reference library, dates ``yyyy/MM/dd``, base64 on one line, ``cid:`` in both
+places, always a Bussiness, no empty elements. The same values give the same bytes.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +15,8 @@ from typing import IO
 import pybase64
 
 from exchange.edxml.xml_text import NS, Lines, text_of
-from exchange.envelope import Business, Header, Kind, Outgoing
+from exchange.envelope import Business, Header, Outgoing, Staff
+from exchange.errors import InvalidField, Secret
 
 _CHUNK = 3 * 256 * 1024  # a multiple of three: base64 of the chunks joins without padding
 
@@ -32,9 +38,14 @@ def write_package(target: Path, header: Header, attachments: Sequence[Outgoing])
     The first attachment is the main document.
 
     Raises:
-        InvalidField: text that XML cannot carry.
+        InvalidField: text that XML cannot carry, or two attachments of one content id.
+        Secret: the header declares a secrecy level; there is no place for it on this exchange.
     """
+    if header.secrecy:
+        raise Secret(header.secrecy[:40], place="MessageHeader")
     identities = [a.content_id or f"att-{number}" for number, a in enumerate(attachments, 1)]
+    if len(set(identities)) != len(identities):
+        raise InvalidField("repeated", place="edXMLManifest/Reference/ContentId")
     with target.open("wb") as file:
         out = _Out(file)
         out.write(_envelope(header, attachments, identities))
@@ -54,7 +65,7 @@ def _envelope(header: Header, attachments: Sequence[Outgoing], identities: Seque
             _message(lines, header)
         with lines.element("TraceHeaderList", 3):
             _business(lines, header.business)
-            for trace in header.traces:
+            for trace in (t for t in header.traces if t.organ or t.timestamp):
                 with lines.element("TraceHeader", 4):
                     lines.texts(5, OrganId=trace.organ, Timestamp=trace.timestamp)
     with lines.element("edXMLBody", 2), lines.element("edXMLManifest", 3, ' version="1.0"'):
@@ -88,7 +99,10 @@ def _message(lines: Lines, h: Header) -> None:
     lines.texts(4, DueDate=h.due_date)
     with lines.element("OtherInfo", 4):
         lines.texts(5, Priority=int(h.priority), SphereOfPromulgation=h.sphere, TyperNotation=h.typer_notation)
-        lines.texts(5, PromulgationAmount=h.amount, PageAmount=h.pages, Direction=bool(h.direction))
+        lines.texts(5, PromulgationAmount=h.amount, PageAmount=h.pages)
+        _list(lines, "ReplyFors", "ReplyFor", h.reply_fors, 5)
+        lines.texts(5, Direction=bool(h.direction))
+        _list(lines, "ReferenceCodes", "ReferenceCode", h.reference_codes, 5)
         _list(lines, "Appendixes", "Appendix", h.appendixes, 5)
     for about in h.responses_for:
         _group(
@@ -100,6 +114,8 @@ def _message(lines: Lines, h: Header) -> None:
             PromulgationDate=about.promulgation_date,
         )
     lines.texts(4, SteeringType=h.steering_type)
+    _list(lines, "ResponseForTask", "TaskCode", h.task_codes, 4)
+    lines.texts(4, ApplicationType=h.application_type)
     _list(lines, "ToPlaces", "Place", h.to_places, 4)
 
 
@@ -119,9 +135,9 @@ def _list(lines: Lines, name: str, item: str, values: Sequence[str], depth: int)
 def _business(lines: Lines, b: Business) -> None:
     with lines.element("Bussiness", 4):
         lines.texts(5, DocumentId=b.document_id, BussinessDocType=int(b.kind), BussinessDocReason=b.reason, Paper=int(b.paper))
-        if b.kind is Kind.UPDATE and (b.content_changed is not None or b.receivers):
+        if b.content_changed is not None or b.receivers_changed is not None or b.receivers:
             with lines.element("BussinessDocumentInfo", 5):
-                lines.texts(6, DocumentInfo=int(bool(b.content_changed)), DocumentReceiver=int(bool(b.receivers_changed)))
+                lines.texts(6, DocumentInfo=_flag(b.content_changed), DocumentReceiver=_flag(b.receivers_changed))
                 if b.receivers:
                     with lines.element("ReceiverList", 6):
                         for receiver in b.receivers:
@@ -133,10 +149,14 @@ def _business(lines: Lines, b: Business) -> None:
                     with lines.element("ReplacementInfo", 6):
                         lines.texts(7, DocumentId=replacement.document_id)
                         _list(lines, "OrganIdList", "OrganId", replacement.organs, 7)
-        if b.staff is not None:
+        if b.staff is not None and b.staff != Staff():
             with lines.element("StaffInfo", 5):
                 s = b.staff
                 lines.texts(6, Department=s.department, Staff=s.staff, Email=s.email, Mobile=s.mobile)
+
+
+def _flag(value: bool | None) -> int | None:
+    return None if value is None else int(value)
 
 
 def _attachment(out: _Out, attachment: Outgoing, identity: str) -> None:

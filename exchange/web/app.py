@@ -10,7 +10,7 @@ from importlib.resources import files
 from aiohttp import web
 
 from exchange.hub import Hub
-from exchange.web import custody_api, native_api, statements_api
+from exchange.web import custody_api, lgsp_api, native_api, statements_api, vxp_api
 from exchange.web.auth import HUB, THREADS, in_thread
 from exchange.web.native_api import MAX_PACKAGE
 from exchange.web.problems import as_problems
@@ -31,6 +31,8 @@ def make_app(hub: Hub, threads: Executor, *, max_package_bytes: int, auditors: S
     app.add_routes(native_api.routes())
     app.add_routes(custody_api.routes())
     app.add_routes(statements_api.routes())
+    app.add_routes(vxp_api.routes())
+    app.add_routes(lgsp_api.routes())
     return app
 
 

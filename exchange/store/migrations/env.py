@@ -2,11 +2,11 @@
 
 from alembic import context
 
-from exchange.store import tables
+from exchange.store import connector_tables, tables
 
 config = context.config
 engine = config.attributes["engine"]
-metadata = tables.hub if config.attributes["schema"] == "hub" else tables.node
+metadata = connector_tables.hub if config.attributes["schema"] == "hub" else tables.node
 
 with engine.connect() as connection, connection.begin():
     context.configure(connection=connection, target_metadata=metadata, transactional_ddl=True)
