@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from signing.errors import EvidenceInvalid, SigningError
-from signing.evidence.custody import ACCEPTANCE, code_of
+from signing.evidence.custody import ACCEPTANCE, is_vouched, may_seal
 from signing.evidence.edxml_facts import read_facts
 from signing.evidence.embedded import carried_digests
 from signing.evidence.findings import Verify
@@ -51,7 +51,7 @@ def _check_seal(p: Pieces, logged: str) -> None:
     if own not in (named.get("seal"), named.get("sha256")):
         p.fail("evidence.not_logged", SEAL)
         return
-    if code_of(p, seal, finding) not in ("", accepted.text("from")):
+    if not may_seal(p, accepted, seal, finding, accepted.text("from")):
         p.fail("evidence.other_signer", SEAL, finding.signer)
         return
     if p.has_content:
@@ -60,7 +60,8 @@ def _check_seal(p: Pieces, logged: str) -> None:
         if not all(same_text(a, b) for a, b in zip(said, (facts.sender, facts.document_id), strict=True)):
             p.fail("evidence.other_document", PACKAGE)
             return
-    p.sender_seal = finding
+    if not is_vouched(accepted):
+        p.sender_seal = finding
 
 
 def _check_files(p: Pieces, verify: Verify | None) -> None:

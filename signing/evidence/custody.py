@@ -18,6 +18,7 @@ from signing.wording import same_text
 HEAD = "log/checkpoint"
 _NUMBER = re.compile(r"evidence/(\d{3,6})-")
 ACCEPTANCE = "/SubmissionAcceptance"
+VOUCHED = {"vxp-hmac", "lgsp-key"}  # how the sender was known, where no seal of its own stands
 
 
 def check_custody(p: Pieces) -> None:
@@ -119,12 +120,25 @@ def _check_status(p: Pieces, event: Event, name: str) -> None:
     if not all(same_text(a, b) for a, b in zip(said, (facts.sender, facts.about, facts.status), strict=True)):
         p.fail("evidence.other_status", name)
         return
-    if code_of(p, seal, finding) not in ("", event.text("by")):
+    if not may_seal(p, event, seal, finding, event.text("by")):
         p.fail("evidence.other_signer", f"{name}.p7s", finding.signer)
         return
-    event.signer = finding.signer
+    if not is_vouched(event):
+        event.signer = finding.signer
     p.statuses.append(Status(name, event.number, digest.hex(), finding))
     p.signed.append(sealed(f"{name}.p7s", seal, finding.certificate_sha256, finding.signer, at=p.moment))
+
+
+def is_vouched(event: Event) -> bool:
+    """Did the sender prove itself by a shared secret only, so that the hub sealed in its place? The log entry says so."""
+    return str(event.part("obj").get("type", "")).rpartition("+")[2] in VOUCHED
+
+
+def may_seal(p: Pieces, event: Event, seal: bytes, finding: SealFinding, agency: str) -> bool:
+    """The seal is the agency's own; where the hub vouched, it is that of whoever sealed the file."""
+    if is_vouched(event):
+        return p.seal is not None and p.seal.certificate_sha256 == finding.certificate_sha256
+    return code_of(p, seal, finding) in ("", agency)
 
 
 def code_of(p: Pieces, seal: bytes, finding: SealFinding) -> str:

@@ -279,8 +279,8 @@ def test_a_restored_backup_is_explained_and_given_up_openly(town: Town, tmp_path
     config = ("--config", str(copy / "hub.toml"))
     mark = copy / "data" / "high-water"
     before = value("recover", *config)
-    count, root, origin = mark.read_text().splitlines()[-1].split(" ", 2)
-    mark.write_text(f"{int(count) + 7} {root} {origin}\n")  # seven entries more were signed than the database holds
+    _, root, origin = mark.read_text().splitlines()[-1].split(" ", 2)
+    mark.write_text(f"{before['size'] + 7} {root} {origin}\n")  # seven entries more were signed than the database holds
     found = value("recover", *config, code=1)
     assert found["state"] == "behind" and found["signed"]["size"] == before["size"] + 7
     run("recover", *config, "--close-epoch", "--reason", "mất đĩa (mô phỏng)", code=1)
