@@ -41,12 +41,14 @@ class Row:
 
 
 def cpu_ms(work: Callable[[], object], calls: int = 1) -> float:
-    """CPU milliseconds of this process for one call, mean of `calls` in a row, garbage collected before."""
+    """CPU milliseconds of this process for one call: median of `calls` in a row, each timed, garbage collected before."""
     gc.collect()
-    start = time.process_time()
+    taken = []
     for _ in range(calls):
+        start = time.process_time()
         work()
-    return (time.process_time() - start) * 1000 / calls
+        taken.append((time.process_time() - start) * 1000)
+    return statistics.median(taken)
 
 
 def interleaved(sides: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import json
+import statistics
 import sys
 import time
 from pathlib import Path
@@ -54,9 +55,12 @@ def main() -> None:
     for line in sys.stdin:
         ask = json.loads(line)
         gc.collect()
-        start = time.process_time()
-        holds = all([sign(ask) if ask["do"] == "sign" else verify(ask, trust) for _ in range(ask["calls"])])
-        milliseconds = (time.process_time() - start) * 1000 / ask["calls"]
+        taken, holds = [], True
+        for _ in range(ask["calls"]):
+            start = time.process_time()
+            holds = (sign(ask) if ask["do"] == "sign" else verify(ask, trust)) and holds
+            taken.append((time.process_time() - start) * 1000)
+        milliseconds = statistics.median(taken)
         peak = next(int(row.split()[1]) for row in Path("/proc/self/status").read_text().splitlines() if row.startswith("VmHWM")) / 1024
         print(json.dumps({"ms": milliseconds, "holds": holds, "peak": peak}), flush=True)
 

@@ -94,7 +94,8 @@ def parse(data: bytes, at: int = 0, depth: int = 0) -> tuple[object, int]:
     end = match.end()
     kind = match.lastgroup
     if kind == "name":
-        return _name(match["name"]), end
+        raw = match["name"]
+        return (_name(raw) if b"#" in raw else Name(raw)), end
     if kind == "ref":
         return Ref(int(match["num"]), int(match["gen"])), end
     if kind == "int":
@@ -118,15 +119,20 @@ def parse(data: bytes, at: int = 0, depth: int = 0) -> tuple[object, int]:
 def _dict(data: bytes, at: int, depth: int) -> tuple[dict[bytes, object], int]:
     found: dict[bytes, object] = {}
     while True:
-        key, at = parse(data, at, depth + 1)
-        if isinstance(key, Word) and key == b">>":
-            return found, at
-        if not isinstance(key, Name) or key in found:
+        match = _TOKEN.match(data, at)
+        kind = match.lastgroup if match is not None else None
+        if match is None or kind not in ("name", "enddict"):
             raise Unusual(f"dictionary key at {at}")
-        value, at = parse(data, at, depth + 1)
+        if kind == "enddict":
+            return found, match.end()
+        raw = match["name"]
+        key = bytes(_name(raw)) if b"#" in raw else raw
+        if key in found:
+            raise Unusual(f"dictionary key at {at}")
+        value, at = parse(data, match.end(), depth + 1)
         if isinstance(value, Word):
             raise Unusual(f"dictionary value at {at}")
-        found[bytes(key)] = value
+        found[key] = value
 
 
 def _array(data: bytes, at: int, depth: int) -> tuple[list[object], int]:
