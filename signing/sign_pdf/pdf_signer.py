@@ -52,6 +52,7 @@ def sign_pdf(
     location: str = "",
     boxes: Mapping[str, FieldBox] | None = None,
     appearance: Appearance | None = None,
+    lasting: bool = False,
 ) -> None:
     """Sign `source` into `target`, which may be the same path; otherwise `source` is left as it is.
 
@@ -65,6 +66,8 @@ def sign_pdf(
         scheme: how an RSA key signs (TT 15/2025: PSS); a curve key signs ECDSA.
         boxes: where declared fields stand; a field without one is invisible. Further names are declared too.
         appearance: what the field shows, by `signing.presentation.appearances`; its box is within `boxes[field]`.
+        lasting: the name is flushed to the disk too. Without, a crash leaves the whole signed file or what was there
+            before, and `flush_names` of the folder must be called, once for all files in it, before anyone is told.
 
     Raises:
         CertificateUnusable: outside its validity, not for signing, or with `trust` revoked, of unknown status or without a path.
@@ -82,8 +85,8 @@ def sign_pdf(
     plan = planned(builder, field, kind, now, timestamped=timestamp is not None, reason=reason, location=location, boxes=boxes, appearance=appearance)
     for _ in range(2):
         try:
-            with replacing(target) as file:
-                placed = placed_in(file, source, plan)
+            with replacing(target, lasting=lasting) as file:
+                placed = placed_in(file, source, plan, read_again=profile not in (Profile.B_B, Profile.B_T))
                 placed.fill(file, builder.detached(placed.hole.digest, timestamp=timestamp))
                 lengthen(file, profile, trust, timestamp, now)
             return
@@ -166,15 +169,15 @@ class Placed:
         file.flush()
 
 
-def placed_in(file: BufferedRandom, source: Path, plan: Plan) -> Placed:
-    """Copy `source` into `file` and place a signature according to `plan`.
+def placed_in(file: BufferedRandom, source: Path, plan: Plan, *, read_again: bool = True) -> Placed:
+    """Copy `source` into `file` and place a signature according to `plan`; `read_again`: is all of the file read once more soon?
 
     Raises:
         FieldRefused, PdfUnusable: as `sign_pdf`.
     """
     digest: Any = new_hash(plan.digest)
     try:
-        size = copy_hashed(source, file, digest)
+        size = copy_hashed(source, file, digest, read_again=read_again)
     except OSError as error:
         raise PdfUnusable(f"{error.strerror}", place=source.name) from error
     try:

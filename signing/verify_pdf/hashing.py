@@ -14,9 +14,11 @@ from typing import Any
 
 from signing.verify_pdf.pdf_file import PdfFile
 from signing.verify_pdf.pdf_objects import Unusual
+from signing.verify_pdf.searching import count
 
 CHUNK = 1 << 20
 _MARK = b"/ByteRange"
+_OVERLAP = len(_MARK) - 1
 _NAMES = {"sha512_224": "sha512_224", "sha512_256": "sha512_256"}
 
 
@@ -44,10 +46,11 @@ def digests(pdf: PdfFile, ranges: Sequence[Range]) -> Digests:
     whole = hashlib.sha256()
     own: list[Any] = [None if r.digest == "sha256" else hashlib.new(_NAMES.get(r.digest, r.digest)) for r in ranges]
     stops = sorted({s for r in ranges for s in (r.gap_start, r.gap_end, r.end)} | {pdf.size})
-    # One buffer for the whole file: fresh memory for each block costs as much as reading it.
-    buffer = bytearray(min(CHUNK, pdf.size))
-    view = memoryview(buffer)
-    at, marks, tail = 0, 0, b""
+    # One buffer for the whole file: fresh memory for each block costs as much as reading it. In front
+    # of each block stands the end of the last one, so that a mark across both is seen.
+    buffer = bytearray(_OVERLAP + min(CHUNK, pdf.size))
+    view = memoryview(buffer)[_OVERLAP:]
+    at, marks, begin = 0, 0, _OVERLAP
     for stop in stops:
         while at < stop:
             size = os.preadv(pdf.fd, [view[: stop - at]], at)
@@ -57,8 +60,9 @@ def digests(pdf: PdfFile, ranges: Sequence[Range]) -> Digests:
                 if own[index] is not None and (at < r.gap_start or r.gap_end <= at < r.end):
                     own[index].update(view[:size])
             whole.update(view[:size])
-            marks += buffer.count(_MARK, 0, size) + (tail + buffer[: min(size, len(_MARK) - 1)]).count(_MARK)
-            tail = bytes(tail + buffer[max(0, size - len(_MARK) + 1) : size])[-(len(_MARK) - 1) :]
+            marks += count(buffer, _MARK, begin, _OVERLAP + size)
+            buffer[:_OVERLAP] = buffer[size : size + _OVERLAP]
+            begin = max(0, begin - size)
             at += size
         for index, r in enumerate(ranges):
             if r.digest == "sha256" and stop == r.gap_start:

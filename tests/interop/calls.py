@@ -30,6 +30,7 @@ def sign(
     stamp: Callable[[bytes], bytes] | None = None,
     boxes: Mapping[str, FieldBox] | None = None,
     appearance: Appearance | None = None,
+    lasting: bool = False,
 ) -> None:
     """Sign as production does: the certificate is checked against `trust` and the order is enforced.
 
@@ -49,6 +50,7 @@ def sign(
         scheme=Scheme.PKCS1V15 if scheme.endswith("pkcs1") else Scheme.PSS,
         boxes=boxes,
         appearance=appearance,
+        lasting=lasting,
     )
 
 

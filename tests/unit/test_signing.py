@@ -7,6 +7,7 @@ import json
 import os
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from cryptography import x509
@@ -25,7 +26,7 @@ from signing.sign_pdf.checks import check_certificate, check_order
 from signing.sign_pdf.increment import Increment, serialised, text
 from signing.sign_pdf.plan import Hole, Overfull, declared
 from signing.sign_pdf.quick_writer import pdf_time, place
-from signing.sign_pdf.replacing import copy_hashed, replacing
+from signing.sign_pdf.replacing import _Out, copy_hashed, replacing
 from signing.signed_data import check, read_signed_data
 from signing.trust import Trust
 from signing.verify_pdf.pdf_file import PdfFile
@@ -197,15 +198,51 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     assert target.read_bytes() == b"new" and target.stat().st_mode & 0o777 == 0o600 and os.listdir(tmp_path) == ["x"]
 
 
-@pytest.mark.parametrize("size", [0, 1, 1 << 20, (1 << 20) + 1, 3 * (1 << 20) + 7])
-def test_a_copy_is_hashed_on_the_way(tmp_path: Path, size: int) -> None:
+@pytest.mark.parametrize("read_again", [True, False])
+@pytest.mark.parametrize("size", [0, 1, 1 << 20, (1 << 20) + 1, 3 * (1 << 20) + 7, 1 << 22, (1 << 22) + 4096, 5 * (1 << 20) + 4097])
+def test_a_copy_is_hashed_on_the_way(tmp_path: Path, size: int, read_again: bool) -> None:
     source, data = tmp_path / "s", os.urandom(size)
     source.write_bytes(data)
     digest = hashlib.sha256()
     with replacing(tmp_path / "t") as file:
-        assert copy_hashed(source, file, digest) == size
+        assert copy_hashed(source, file, digest, read_again=read_again) == size
         file.write(b"more")
     assert (tmp_path / "t").read_bytes() == data + b"more" and digest.digest() == hashlib.sha256(data).digest()
+
+
+@pytest.mark.skipif(not os.access("/dev/shm", os.W_OK), reason="no file system in memory here")
+def test_a_large_copy_works_where_nothing_goes_past_the_cache(tmp_path: Path) -> None:
+    source, data = tmp_path / "s", os.urandom(5 * (1 << 20) + 3)
+    source.write_bytes(data)
+    with TemporaryDirectory(dir="/dev/shm") as folder, replacing(Path(folder) / "t", lasting=False) as file:
+        assert copy_hashed(source, file, hashlib.sha256(), read_again=False) == len(data)
+        file.seek(0)
+        assert file.read() == data
+
+
+def test_what_the_file_system_refuses_to_write_directly_goes_through_the_cache(tmp_path: Path) -> None:
+    data = os.urandom(3 * 4096 + 1)
+    with replacing(tmp_path / "t") as file:
+        out = _Out(file.fileno(), past_cache=True)
+        out.write(memoryview(data)[1:])  # not at the border of a page
+        assert not out.past_cache
+        out.write(memoryview(b"more"))
+    assert (tmp_path / "t").read_bytes() == data[1:] + b"more"
+
+
+def test_a_file_that_shrinks_under_the_copy_leaves_no_zeros(tmp_path: Path) -> None:
+    source = tmp_path / "s"
+    source.write_bytes(os.urandom(5 * (1 << 20)))
+
+    class Cut:
+        """A digest during whose work the source is cut short."""
+
+        def update(self, _: object) -> None:
+            os.truncate(source, 2 * (1 << 20) + 5)
+
+    with replacing(tmp_path / "t") as file:
+        assert copy_hashed(source, file, Cut(), read_again=False) == 2 * (1 << 20) + 5
+    assert (tmp_path / "t").read_bytes() == source.read_bytes()
 
 
 def test_the_use_of_a_key_is_recorded(pki: Pki, tmp_path: Path) -> None:
