@@ -62,8 +62,7 @@ def _row(findings: PdfFindings, revision: int, total: int, left: int, y: int) ->
     for s in held[:1]:
         title += " · " + words(wording.ROLES, s.role.value)[0]
         lines.append(("strong", _cut(s.signer or s.field)))
-        when = s.best_time if s.role is Role.TIMESTAMP else s.claimed_time
-        lines.append(("small", ("khai " if s.role is not Role.TIMESTAMP else "") + local(when) if when else s.field))
+        lines.append(("small", _when(s)))
     if len(held) > 1:
         title += f" · +{len(held) - 1}"
     if unlawful:
@@ -77,6 +76,13 @@ def _row(findings: PdfFindings, revision: int, total: int, left: int, y: int) ->
     for number, (kind, text) in enumerate(lines[:2]):
         out.append(f'<text class="{kind}" x="{left + 10}" y="{y + 32 + 15 * number}">{escape(text)}</text>')
     return "".join(out)
+
+
+def _when(s: SignatureFinding) -> str:
+    """The time that is proven, else the one that is claimed, else the field."""
+    if s.best_time is not None:
+        return ("" if s.role is Role.TIMESTAMP else "chứng minh ") + local(s.best_time)
+    return f"khai {local(s.claimed_time)}" if s.claimed_time is not None else s.field
 
 
 def _cut(text: str) -> str:

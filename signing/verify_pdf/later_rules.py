@@ -34,7 +34,7 @@ def form_problem(reader: Any, revision: int) -> str:
     was, now = _flags(old), _flags(new)
     if was & now != was:
         return "the form's flags were taken back"
-    for key in set(old) | set(new):
+    for key in dict.fromkeys((*old, *new)):
         if key in ("/Fields", "/SigFlags"):
             continue
         if key not in old and key not in ("/DR", "/DA"):
@@ -90,7 +90,7 @@ def metadata_problem(reader: Any, revision: int) -> str:
     if isinstance(before, generic.StreamObject) and isinstance(after, generic.StreamObject) and _told(before) != _told(after):
         return "the metadata were changed"
     old_info, new_info = _info(old), _info(new)
-    for key in (set(old_info) | set(new_info)) - _INFO_STAMPS:
+    for key in sorted((set(old_info) | set(new_info)) - _INFO_STAMPS):
         if old_info.get(key) != new_info.get(key) and (old_info or key != "/CreationDate"):
             return f"the document information {key} was changed"
     return ""

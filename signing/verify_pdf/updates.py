@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from signing.report import Change
 from signing.verify_pdf.metadata import statements
 from signing.verify_pdf.pdf_file import PdfFile
-from signing.verify_pdf.pdf_objects import WHITE, Indirect, Ref, Stream, Unusual
+from signing.verify_pdf.pdf_objects import WHITE, Indirect, Name, Ref, Stream, Unusual
 from signing.verify_pdf.pdf_text import text_string
 
 _TRAILER = {b"Size", b"Root", b"Info", b"ID", b"Prev", b"Type", b"W", b"Index", b"Filter", b"DecodeParms", b"Length"}
@@ -24,6 +24,7 @@ _METADATA_KEYS = {b"Type", b"Subtype", b"Length", b"Filter"}
 _VRI_KEYS = {b"Type", b"Cert", b"CRL", b"OCSP", b"TU", b"TS"}
 _REFERENCE = re.compile(rb"\d+(?:[\0\t\n\x0c\r ]++|%[^\r\n]*+[\r\n])++\d+(?:[\0\t\n\x0c\r ]++|%[^\r\n]*+[\r\n])++R")
 LARGEST_SCAN = 8 << 20
+_STAMPS = {b"ModDate", b"Producer"}
 Dict = dict[bytes, object]
 
 
@@ -77,17 +78,29 @@ class _Update:
 
     def _check_trailer(self) -> None:
         old, new = self.pdf.revisions[self.before].trailer, self.pdf.revisions[self.index].trailer
-        if set(new) - _TRAILER or old[b"Root"] != new[b"Root"] or old.get(b"Info") != new.get(b"Info", old.get(b"Info")):
+        if set(new) - _TRAILER or old[b"Root"] != new[b"Root"]:
             raise Unusual("trailer")
         before, after = old.get(b"Size"), new.get(b"Size")
         if type(before) is not int or type(after) is not int or after < before or any(not before <= n < after for n in self.new):
             raise Unusual("object numbers")
-        info = old.get(b"Info")
-        if isinstance(info, Ref) and info.num in self.objects:
-            was, now = self._dict(info, self.before), self._dict(info, self.index)
-            if any(was.get(k) != now.get(k) or isinstance(now.get(k), Ref) for k in (set(was) | set(now)) - {b"ModDate", b"Producer"}):
+        self._info(old.get(b"Info"), new.get(b"Info", old.get(b"Info")))
+
+    def _info(self, before: object, after: object) -> None:
+        """The document information may get the saving program's stamp, also where there was none."""
+        if isinstance(after, Ref) and before is None and after.num in self.new:
+            now = self._dict(after, self.index)
+            if set(now) - _STAMPS or not all(isinstance(v, bytes) and not isinstance(v, Name) for v in now.values()):
                 raise Unusual("document information")
-            self.explained.add(info.num)
+            self.reached.add(after.num)
+            self._note("metadata", "Info")
+            return
+        if before != after:
+            raise Unusual("trailer")
+        if isinstance(after, Ref) and after.num in self.objects:
+            was, now = self._dict(after, self.before), self._dict(after, self.index)
+            if any(was.get(k) != now.get(k) or isinstance(now.get(k), Ref) for k in (set(was) | set(now)) - _STAMPS):
+                raise Unusual("document information")
+            self.explained.add(after.num)
             self._note("metadata", "Info")
 
     def _dict(self, item: object, revision: int) -> Dict:
@@ -101,7 +114,7 @@ class _Update:
         return self._dict(item, self.before), self._dict(item, self.index)
 
     def _catalog(self, old: Dict, new: Dict) -> None:
-        for key in set(old) | set(new):
+        for key in {**old, **new}:
             before, after = old.get(key), new.get(key)
             if key == b"AcroForm":
                 self._form(before, after)
@@ -144,7 +157,7 @@ class _Update:
         old, new = self._dict(before, self.before), self._dict(after, self.index)
         if isinstance(before, Ref):
             self.explained.add(before.num)
-        for key in set(old) | set(new):
+        for key in {**old, **new}:
             if key not in (b"Fields", b"SigFlags") and old.get(key) != new.get(key):
                 raise Unusual(f"form /{key.decode('latin-1')}")
         was, now = old.get(b"SigFlags", 0), new.get(b"SigFlags", 0)

@@ -6,8 +6,10 @@ import asyncio
 import base64
 import hashlib
 import json
+import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -140,6 +142,22 @@ def test_levels(pki: Pki, trust: Trust, stamp: Callable[[bytes], bytes], tmp_pat
     found = verify_pdf(target, trust, at=now()).signatures
     assert [s.indication for s in found] == [Indication.PASSED] * len(statuses)
     assert (found[0].level, found[0].scheme) == (profile.value, scheme.value)
+
+
+def test_a_report_reads_the_same_in_every_process(pki: Pki, trust: Trust, stamp: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    half, done = tmp_path / "half.pdf", tmp_path / "done.pdf"
+    sign_pdf(letter(tmp_path / "x.pdf"), half, pki.person(), now=now(), role=Role.PERSON, field="NguoiKy", trust=trust)
+    sign_pdf(half, done, pki.seal(SENDER), now=now(), role=Role.AGENCY, field="CoQuan", trust=trust, profile=Profile.B_LT, timestamp=stamp)
+    told = []
+    code = (
+        "import sys; from datetime import datetime; from pathlib import Path; from signing.trust import Trust; from signing.verify_pdf import verify_pdf\n"
+        "found = verify_pdf(Path(sys.argv[1]), Trust.load(Path(sys.argv[2])), at=datetime.fromisoformat(sys.argv[3]))\n"
+        "print([s.changes for s in found.signatures], found.path)"
+    )
+    for seed in ("1", "2", "3"):
+        line = [sys.executable, "-c", code, str(done), str(pki.folder / "trust"), now().isoformat()]
+        told.append(subprocess.run(line, env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True).stdout)
+    assert "quick" in told[0] and len(set(told)) == 1
 
 
 def test_lta_holds_by_pyhanko_s_lta_process(pki: Pki, trust: Trust, stamp: Callable[[bytes], bytes], tmp_path: Path) -> None:
