@@ -24,8 +24,8 @@ EXCHANGE = [
     ["cosigning"],
     ["hub", "sealing"],
     ["connector", "evidence_file"],
-    ["intake", "dispatch", "mailbox", "audit", "clocks", "publishing", "statements", "fsck"],
-    ["vouching"],
+    ["intake", "dispatch", "mailbox", "audit", "clocks", "publishing", "statements", "fsck", "hearsay"],
+    ["vouching", "gossip", "attendance"],
     ["office"],
     ["courier", "store", "mirror"],
     ["edxml"],
@@ -92,6 +92,7 @@ ONLY = {
         "exchange/node/reconcile.py",
         "exchange/fsck.py",
         "exchange/sealing.py",
+        "exchange/attendance.py",
         "exchange/node/witness.py",
     ),
     "lxml": (
