@@ -12,6 +12,8 @@ from collections import deque
 import structlog
 
 from exchange.custody import Event, control
+from exchange.event_reasons import ReasonCode
+from exchange.event_reasons import why as why_
 from exchange.office import Office
 from exchange.store import custody_log
 from signing.checkpoint import Checkpoint, verify_note
@@ -81,6 +83,6 @@ class Hearsay:
         )
         digest = self.office.store.blobs.put_bytes(note.encode())
         data = (("change", "contradicted"), ("name", agency), ("size", head.size), ("root", head.root.hex()))
-        entry = control(Event.LOG_WITNESS, self.office.clock(), data=data, object_sha256=digest, object_type="checkpoint", why=why)
+        entry = control(Event.LOG_WITNESS, self.office.clock(), data=data, object_sha256=digest, object_type="checkpoint", why=why_(ReasonCode.OTHER, why))
         # Durable: the contradicting head, and that we know of it. A crash before costs one more telling.
         self.office.store.write(lambda c: self.office.append(c, [entry]))
