@@ -40,6 +40,7 @@ SIGNING = [
     ["cli_verify", "cli_inspect", "cli_sign", "cli_keys", "cli_trust"],
     ["cli_looks"],
     ["cli_options", "report_files", "show_evidence", "timeline_html"],
+    ["timeline_steps"],
     ["show", "dev_pki", "dev_tsa", "dev_ocsp", "report_html", "report_pdf", "report_xml", "dev_images", "batch"],
     ["report_json"],
     ["explain", "revisions", "render"],
