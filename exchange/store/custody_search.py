@@ -79,7 +79,7 @@ def statement_of(query: Query) -> Select[Any]:
 def _of_agency(code: str) -> CompoundSelect[Any]:
     """Numbers of the entries that name an agency, found through its documents: an index by agency over
     every entry would cost each append more than the entry itself. Entries of no document have one."""
-    nobody = literal_column("''")  # as it stands in the partial indexes
+    nobody: ColumnElement[str] = literal_column("''")  # as it stands in the partial indexes
     sent = select(e.c.seq).join(v, v.c.id == e.c.envelope).where(v.c.sender == code, e.c.envelope != nobody, e.c.sender == code)
     received = select(e.c.seq).join(d, and_(d.c.envelope == e.c.envelope, d.c.recipient == e.c.recipient))
     received = received.where(d.c.recipient == code, e.c.recipient == code, e.c.envelope != nobody)

@@ -6,18 +6,22 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from exchange.attendance import QUORUM, Attendance
+from exchange.cli import cli
 from exchange.custody import Event
 from exchange.event_reasons import split_why
 from exchange.publishing import Publisher
 from exchange.store import custody_log, heads
 from exchange.store.heads import WitnessState
 from signing.cosignature import make_keys
-from signing.witness_policy import WitnessPolicy, parse_policy, policy_text
-from tests.house import House
+from signing.witness_policy import WitnessPolicy, load_policy, parse_policy, policy_text
+from tests.house import House, Pki
+from tests.journey.processes import HubProcess
 
 NAMES = ("kiem-toan", "co-yeu", "tinh-a")
 
@@ -137,6 +141,26 @@ def test_two_processes_write_a_change_once(house: House, book: Book) -> None:
     book.round(silent)
     other.round(silent)
     assert book.said()[3:] == [("tinh-a", "silent")]
+
+
+def test_the_policy_of_a_hub_is_five_of_seven_unless_said_otherwise(pki: Pki, tmp_path: Path) -> None:
+    hub = HubProcess(pki, tmp_path / "hub")
+    files = []
+    for n in range(7):
+        first, second = (key.vkey() for key in make_keys(f"w{n}.example.vn"))
+        files.append(tmp_path / f"w{n}.txt")
+        files[-1].write_text(
+            f"witness w{n} {first} https://w{n}.example.vn:8910/witness\nwitness w{n}-ML-DSA-44 {second} https://w{n}.example.vn:8910/witness\n"
+        )
+    arguments = ["custody", "witness", "policy", "--config", str(hub.config), *map(str, files)]
+    result = CliRunner().invoke(cli, [*arguments, "-o", str(tmp_path / "policy.txt")])
+    assert result.exit_code == 0 and "5 trong 7 bên phải ký; chịu được 2 bên gian dối và 2 bên vắng mặt" in " ".join(result.stdout.split()), result.output
+    policy = load_policy(tmp_path / "policy.txt")
+    assert [w.name for w in policy.counted()] == [f"w{n}" for n in range(7)] and len(policy.witnesses) == 14
+    assert policy.satisfied_by({"w0", "w1", "w2", "w5", "w6"}) and not policy.satisfied_by({"w0", "w1", "w2", "w5"})
+    assert CliRunner().invoke(cli, [*arguments, "--threshold", "7"]).stdout.count("group witnesses 7 ") == 1
+    files[0].write_text("witness broken\n")
+    assert CliRunner().invoke(cli, arguments).exit_code == 2
 
 
 def test_entries_about_witnesses_call_for_no_seal_and_no_tick(house: House, book: Book) -> None:
