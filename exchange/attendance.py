@@ -63,12 +63,14 @@ class Attendance:
     _lacking: datetime | None = None
     _enrolled: bool = False
 
-    def enrol(self) -> None:
-        """Once in a process: write down who was added to the policy or taken out of it since the last time."""
-        if not self._enrolled:
-            # Durable: the entries; a crash before costs nothing, the next process writes them.
-            self.office.store.write(self._enrol)
-            self._enrolled = True
+    def enrol(self) -> bool:
+        """Once in a process: write down who was added to the policy or taken out of it since the last time. False when it was done."""
+        if self._enrolled:
+            return False
+        # Durable: the entries; a crash before costs nothing, the next process writes them.
+        self.office.store.write(self._enrol)
+        self._enrolled = True
+        return True
 
     def enter(self, connection: Connection, states: Iterable[WitnessState], *, satisfied: bool, missing: Iterable[str]) -> None:
         """Write what changed, in the transaction that stores a published head and `states`."""

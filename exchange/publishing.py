@@ -16,6 +16,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from exchange import log_keys
 from exchange.attendance import Attendance
 from exchange.custody import Event, control
 from exchange.errors import NotFound, NotPublished
@@ -86,7 +87,8 @@ class Publisher:
         Raises:
             HighWater: the database is older than the last signed head.
         """
-        self.attendance.enrol()
+        if self.attendance.enrol():
+            log_keys.certify(self.office)
         newest = parse_note(self.office.head())
         with self.office.store.read() as connection:
             both = custody_log.epochs(connection)[-2:]

@@ -25,7 +25,7 @@ EXCHANGE = [
     ["hub", "sealing"],
     ["connector", "evidence_file"],
     ["intake", "dispatch", "mailbox", "audit", "clocks", "publishing", "statements", "fsck", "hearsay"],
-    ["vouching", "gossip", "attendance"],
+    ["vouching", "gossip", "attendance", "log_keys"],
     ["office"],
     ["courier", "store", "mirror"],
     ["edxml"],
@@ -94,6 +94,7 @@ ONLY = {
         "exchange/fsck.py",
         "exchange/sealing.py",
         "exchange/attendance.py",
+        "exchange/log_keys.py",
         "exchange/node/witness.py",
     ),
     "lxml": (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,14 +12,20 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from exchange import log_keys
 from exchange.attendance import QUORUM, Attendance
 from exchange.cli import cli
 from exchange.custody import Event
+from exchange.errors import NotFound
 from exchange.event_reasons import split_why
 from exchange.publishing import Publisher
 from exchange.store import custody_log, heads
 from exchange.store.heads import WitnessState
+from signing.checkpoint import LogKey
 from signing.cosignature import make_keys
+from signing.errors import SealInvalid
+from signing.seal import verify_seal
+from signing.trust import Trust
 from signing.witness_policy import WitnessPolicy, load_policy, parse_policy, policy_text
 from tests.house import House, Pki
 from tests.journey.processes import HubProcess
@@ -167,3 +174,26 @@ def test_entries_about_witnesses_call_for_no_seal_and_no_tick(house: House, book
     with house.hub.store.read() as connection:
         rows = custody_log.control_entries(connection, Event.LOG_WITNESS)
         assert not heads.anything_since(connection, rows[0].seq)
+
+
+def test_the_hubs_certificate_vouches_for_the_key_of_the_log(house: House, pki: Pki, tmp_path: Path) -> None:
+    office = house.hub.office
+    with pytest.raises(NotFound):
+        log_keys.certificate(office)
+    assert log_keys.certify(office) and not log_keys.certify(office)
+    vkey, seal = log_keys.certificate(office)
+    assert vkey == (pki.folder / "trust" / "log.vkey").read_text()
+    trust = Trust.load(pki.folder / "trust")
+    verify_seal(hashlib.sha256(vkey.encode()).digest(), seal, trust, at=office.clock())
+    with pytest.raises(SealInvalid):
+        verify_seal(hashlib.sha256(b"another key").digest(), seal, trust, at=office.clock())
+    with house.hub.store.read() as connection:
+        (entry,) = custody_log.control_entries(connection, Event.LOG_KEY)
+    assert json.loads(entry.leaf)["obj"] == {
+        "sha256": hashlib.sha256(vkey.encode()).hexdigest(),
+        "seal": hashlib.sha256(seal).hexdigest(),
+        "type": "vkey+seal",
+    }
+    # A new key in a log of its own is vouched for anew.
+    office.begin_epoch("hub.example.vn/custody/2027", key=LogKey.generate("hub.example.vn/custody/2027"))
+    assert log_keys.certify(office) and log_keys.certificate(office)[0] != vkey

@@ -102,6 +102,14 @@ def test_two_heads_of_one_size_are_found_without_asking_anybody(reader: Reader) 
     assert {parse_note(from_header(reader.heads.say())).root for _ in range(6)} == {log.root(300), lie.root(300)}
 
 
+def test_a_restart_forgets_no_head(reader: Reader, tmp_path: Path) -> None:
+    log = LiveLog(300)
+    reader.sees(log)
+    again = Reader(tmp_path)
+    alert = again.heads.hear(KEY.sign_note(ORIGIN, 300, other_view(log).root(300)))
+    assert alert is not None and alert.code == "split_view" and len(alert.files) == 2
+
+
 @pytest.mark.parametrize("tiles", ["the liar's", "the honest ones"])
 def test_a_history_that_does_not_go_on(reader: Reader, tiles: str) -> None:
     log = LiveLog(300)
@@ -329,7 +337,8 @@ def test_every_answer_to_an_agency_carries_a_head_and_those_to_other_clients_do_
     async def story() -> None:
         async with served(faces.honest) as url, faces.client(url, tmp_path / "heads") as client:
             session = client._open()
-            for path, carries in (("/v1/agencies", True), ("/custody/checkpoint", True), ("/v1/documents/none/timeline", True), ("/health", False)):
+            carrying = ("/v1/agencies", "/custody/checkpoint", "/custody/log.vkey", "/v1/documents/none/timeline")
+            for path, carries in [*((path, True) for path in carrying), ("/health", False), ("/api/none", False)]:
                 async with session.get(url + path) as answer:
                     assert (HEADER in answer.headers) is carries, path
                     if carries:
