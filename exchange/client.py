@@ -117,14 +117,21 @@ class Client:
         """Show the hub the head we hold, and take the one that comes with its answer."""
         if self.heads is None:
             return await handler(request)
-        if said := await asyncio.to_thread(self.heads.say):
-            request.headers[HEADER] = said
+        try:
+            if said := await asyncio.to_thread(self.heads.say):
+                request.headers[HEADER] = said
+        except OSError as error:  # documents go on without
+            log.warning("heads", action="heads_unreadable", detail=str(error))
         answer = await handler(request)
         await asyncio.to_thread(self._heard, from_header(answer.headers.get(HEADER, "")))
         return answer
 
     def _heard(self, note: str) -> None:
-        alert = self.heads.hear(note) if self.heads is not None else None
+        try:
+            alert = self.heads.hear(note) if self.heads is not None else None
+        except OSError as error:
+            log.error("heads", action="heads_not_kept", detail=str(error))
+            return
         if alert is not None:
             log.critical("heads", action=alert.reason.code, detail=alert.detail, vi=alert.reason.vi, en=alert.reason.en)
 

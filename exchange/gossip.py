@@ -112,9 +112,9 @@ class HeldHeads:
             try:
                 head = verify_note(note, self.vkeys)
             except SignerUnknown as error:
-                return self._alarm(Alert("signature", error.place), once=True)
+                return self._unknown(error.place)
             except CheckpointInvalid as error:
-                return self._alarm(Alert("signature", error.detail), once=True)
+                return self._unknown(error.detail)
             held = self._held(head.origin)
             self._note_behind(head, held)
             if held is not None and held.size == head.size and held.root != head.root:
@@ -227,9 +227,15 @@ class HeldHeads:
             files.append(name)
         return Alert(code, f"{one.origin}: {one.size}, {other.size}", tuple(files))
 
-    def _alarm(self, alert: Alert, *, once: bool = False) -> Alert:
+    def _unknown(self, detail: str) -> Alert | None:
+        # Said once, not with every head from then on.
+        if any(alarm["code"] == "monitor.signature" for alarm in self.alarms()):
+            return None
+        return self._alarm(Alert("signature", detail))
+
+    def _alarm(self, alert: Alert) -> Alert:
         kept = self.alarms()
-        same = any(a["code"] == alert.reason.code and (once or a["files"] == list(alert.files)) for a in kept)
+        same = any(a["code"] == alert.reason.code and a["files"] == list(alert.files) for a in kept)
         if not same and len(kept) < MOST_ALARMS:
             value = [*kept, {**alert.to_json(), "at": self._clock().isoformat()}]
             write(self.folder / ALARMS, json.dumps(value, ensure_ascii=False, indent=2).encode())

@@ -36,6 +36,8 @@ class Newest:
                 self._value = to_header(await in_thread(request, publishing.checkpoint, request.app[HUB].office))
             except ExchangeError as error:
                 log.warning("head", action="head_not_shown", code=error.code)
+            except Exception as error:  # the answer goes out without a head; what is wrong shows where heads are signed
+                log.exception("head", action="head_not_shown", kind=type(error).__name__)
             finally:
                 self._at, self._busy = time.monotonic(), False
         return self._value

@@ -300,6 +300,8 @@ def test_the_receipt_is_kept_and_given_out(given: Given, node: Node, tmp_path: P
             row = node.outbound()
             good = await local.get("/outbox/receipt", params={"document_id": row.document_id, "kind": str(row.kind)}, headers=headers)
             none = await local.get("/outbox/receipt", params={"document_id": "x"}, headers=headers)
+            heads = await local.get("/heads", headers=headers)
+            assert await heads.json() == {"held": None, "alarms": []} and (await local.get("/heads")).status == 401
             return await good.read(), none.status
 
     assert asyncio.run(ask()) == (given.receipt, 404)

@@ -164,6 +164,8 @@ def test_a_head_of_another_key_says_nothing_of_this_log(reader: Reader, tmp_path
     reader.sees(LiveLog(300))
     stranger = LiveLog(300, key=LogKey.generate(ORIGIN))
     assert reader.sees(stranger) == ["signature"] and reader.size == 300
+    stranger.grow(1)
+    assert reader.sees(stranger) == [], "said once"
     assert reader.sees(LiveLog(300)) == []
     assert Reader(tmp_path / "none", vkeys=()).sees(stranger) == []
 
@@ -343,6 +345,20 @@ def test_every_answer_to_an_agency_carries_a_head_and_those_to_other_clients_do_
                     assert (HEADER in answer.headers) is carries, path
                     if carries:
                         assert verify_note(from_header(answer.headers[HEADER]), faces.honest.hub.office.vkeys()).size > 0
+
+    asyncio.run(story())
+
+
+def test_documents_go_on_where_heads_cannot_be_kept(faces: TwoFaces, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+
+    async def story() -> None:
+        async with served(faces.honest) as url, faces.client(url, tmp_path / "file" / "heads") as client:
+            assert len(await client.agencies()) == 3
+            # Not even when there is something to say of them.
+            assert client.heads is not None
+            client._heard(faces.liar.hub.office.log_key.sign_note(ORIGIN, 1, bytes(32)))
+            client._heard(LogKey.generate(ORIGIN).sign_note(ORIGIN, 1, bytes(32)))
 
     asyncio.run(story())
 
