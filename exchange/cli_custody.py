@@ -303,4 +303,24 @@ def gaps(config: Path, hours: float, limit: int, screen: Screen) -> None:
 for command in (*cli_custody_follow.COMMANDS, *cli_custody_day.COMMANDS, recover, witness):
     custody.add_command(command)
 
+# What each verb is for, in Vietnamese, below its help.
+_FOR = {
+    "search": "Tìm mục trong sổ theo số văn bản, cơ quan, sự kiện, thời gian hoặc mã băm.",
+    "timeline": "Đời của một văn bản: ai làm gì, khi nào, từng sự kiện có chứng minh; --html vẽ thành một trang.",
+    "prove": "In chứng minh của một sự kiện, hoặc lập tệp chứng cứ (.asice) để người ngoài tự kiểm tra.",
+    "verify": "Tính lại bản sao, sổ của trục, hoặc kiểm tra một chứng minh; không cần mạng.",
+    "head": "Xem đầu sổ mới nhất đã công bố và chữ ký của các bên chứng kiến.",
+    "consistency": "Đầu sổ đã giữ có nằm trong đầu sổ mới mà không bị sửa gì không?",
+    "monitor": "Theo dõi sổ như người ngoài: giữ đầu sổ, kiểm tra nối tiếp, báo động khi sổ lùi hoặc cho xem hai cách.",
+    "mirror": "Sao sổ vào một thư mục, kiểm tra từng mã băm.",
+    "fsck": "Soát toàn bộ: mục, ô, đầu sổ, chuỗi, mốc, biên nhận, bảng kê, tệp.",
+    "gaps": "Văn bản bị đứt chuỗi, thiếu sự kiện hoặc trễ sự kiện kế tiếp.",
+    "statement": "Bảng kê ngày đã niêm phong của từng cơ quan.",
+    "reconcile": "Đối chiếu bảng kê ngày với nhật ký của chính cơ quan: thiếu, thừa, khác.",
+    "recover": "Vì sao không còn ký đầu sổ, và được phép làm gì.",
+    "witness": "Bên chứng kiến: trả lời ra sao (trục), đã giữ và từ chối gì (nút), lập chính sách.",
+}
+for _name, _text in _FOR.items():
+    custody.commands[_name].epilog = _text
+
 VERBS = (custody,)

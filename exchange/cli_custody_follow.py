@@ -16,8 +16,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from exchange.cli_hub import hub_of
 from exchange.courier import client_tls
 from exchange.errors import CustodyError
+from exchange.gossip import from_header, heads_of_witnesses
 from exchange.hub import Hub
-from exchange.mirror import http_log, mirror
+from exchange.mirror import body_at, http_log, mirror
 from exchange.monitor import Look, Monitor
 from exchange.store import custody_log
 from signing.checkpoint import Checkpoint, verify_note
@@ -72,6 +73,7 @@ def bar_of(screen: Screen) -> Progress:
 @click.option("--silence", type=click.FloatRange(0), default=30.0, show_default=True, help="Minutes without a valid answer that are too long.")
 @click.option("--compare", "others", type=FILE, multiple=True, help="A head that somebody else was shown (.note, or a folder of them); may be repeated.")
 @click.option("--policy", "policy_file", type=FILE, help="Witness policy (C2SP tlog-policy): alert when a head lacks its cosignatures.")
+@click.option("--ask-witnesses", is_flag=True, help="With --policy: ask each witness for the head it holds, and compare.")
 @click.option("--new-epoch", is_flag=True, help="Follow the log under its new name; its first entry was read.")
 @TLS_CA
 @TLS_KEY
@@ -85,6 +87,7 @@ def monitor(
     silence: float,
     others: tuple[Path, ...],
     policy_file: Path | None,
+    ask_witnesses: bool,
     new_epoch: bool,
     tls_ca: Path | None,
     tls_certificate: Path | None,
@@ -94,13 +97,20 @@ def monitor(
 
     Exit codes: 0 all looks held, 1 an alert, 2 wrong usage. Without --once it runs until an alert.
     """
-    fetch = http_log(url, tls_of(tls_ca, tls_certificate))
+    if ask_witnesses and policy_file is None:
+        raise click.UsageError("--ask-witnesses needs --policy")
+    heard: list[str] = []
+    context = tls_of(tls_ca, tls_certificate)
+    fetch = http_log(url, context, heard=lambda value: heard.append(from_header(value)))
     policy = load_policy(policy_file) if policy_file is not None else None
     follower = Monitor(fetch, folder, log_keys(trust_folder), silence=timedelta(minutes=silence), policy=policy)
     while True:
         notes = [file.read_text() for other in others for file in (sorted(other.glob("**/*.note")) if other.is_dir() else [other])]
         try:
-            look = follower.look(datetime.now(UTC), others=notes, new_epoch=new_epoch)
+            if ask_witnesses and policy is not None and (kept := follower.kept()) is not None:
+                heard += [note for _, note in heads_of_witnesses(policy, kept.origin, lambda address: body_at(address, context))]
+            look = follower.look(datetime.now(UTC), others=notes, heard=heard, new_epoch=new_epoch)
+            heard.clear()
         except SigningError as error:
             sys.exit(refused(screen, error))
         _show_look(screen, look, folder, once=once)

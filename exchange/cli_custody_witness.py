@@ -21,8 +21,9 @@ from exchange.node.witness import Witness, open_witness
 from exchange.store import witness_log
 from exchange.store.engine import Store
 from signing.cosignature import make_keys, save_keys
-from signing.show import Screen, local, options
-from signing.witness_policy import WitnessPolicy, load_policy
+from signing.errors import SigningError
+from signing.show import Screen, local, options, refused
+from signing.witness_policy import WitnessPolicy, default_threshold, load_policy, parse_policy, policy_text
 
 
 @click.group()
@@ -132,6 +133,44 @@ def init(config: Path, name: str, screen: Screen) -> None:
         url = f"https://{settings.host}:{settings.witness_port}/witness"
         for number, vkey in enumerate(lines):
             click.echo(f"witness {settings.agency}{'-ML-DSA-44' if number else ''} {vkey} {url}")
+
+
+@witness.command("policy")
+@CONFIG
+@click.argument("lines", type=click.Path(path_type=Path, exists=True, dir_okay=False), nargs=-1, required=True)
+@click.option(
+    "--threshold", type=click.IntRange(1), help="How many must cosign; by default enough that the dishonest ones allowed for cannot split them: 5 of 7."
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the policy to this file.")
+@options
+def policy(config: Path, lines: tuple[Path, ...], threshold: int | None, output: Path | None, screen: Screen) -> None:
+    """Make the policy file of this hub's log from what `witness init` printed at each agency (LINES: files).
+
+    The Ed25519 line of each counts for the quorum; ML-DSA-44 lines stand beside it, for sealed heads.
+    """
+    found = [line.split() for file in lines for line in file.read_text().splitlines() if line.startswith("witness ")]
+    if any(len(parts) != 4 for parts in found):
+        raise click.UsageError("LINES: witness NAME VKEY URL")
+    counted = [(name, vkey, url) for _, name, vkey, url in found if not name.endswith("-ML-DSA-44")]
+    second = [" ".join(parts) + "\n" for parts in found if parts[1].endswith("-ML-DSA-44")]
+    with hub_of(config) as hub:
+        text = "".join(second) + policy_text([(hub.office.vkeys()[0], "")], counted, threshold)
+    try:
+        read = parse_policy(text)
+    except SigningError as error:
+        sys.exit(refused(screen, error))
+    count, of = default_threshold(len(counted)) if threshold is None else threshold, len(counted)
+    bad, down = max(0, 2 * count - of - 1), of - count
+    screen.value({"policy": text, "threshold": count, "witnesses": [w.name for w in read.counted()], "dishonest": bad, "down": down})
+    if output is None:
+        if not screen.as_json:
+            click.echo(text, nl=False)
+        return
+    write(output, text.encode())
+    screen.say(
+        f"Đã ghi {output}: {count} trong {of} bên phải ký; chịu được {bad} bên gian dối và {down} bên vắng mặt",
+        f"Written {output}: {count} of {of} must cosign; {bad} may be dishonest, {down} may be down",
+    )
 
 
 @witness.command("recover")

@@ -21,10 +21,12 @@ from typing import Any, Self
 from urllib.parse import quote
 
 import aiohttp
+import structlog
 
 from exchange.courier import CHUNK, client_tls
 from exchange.edxml.status import read_status
 from exchange.errors import DigestMismatch, ExchangeError, HubUnreachable, NotWitnessed, ReceiptInvalid
+from exchange.gossip import HEADER, HeldHeads, from_header
 from exchange.lifecycle import parse_status
 from signing.errors import QuorumMissing, SigningError
 from signing.keys import SigningKey
@@ -34,6 +36,7 @@ from signing.trust import Trust
 from signing.witness_policy import WitnessPolicy, check_witnessed_proof
 
 POLL_SECONDS = 0.25
+log = structlog.get_logger()
 
 
 class Refused(ExchangeError):
@@ -80,6 +83,7 @@ class Client:
     Args:
         policy: when given, nothing counts as taken before a head that satisfies it covers the entry.
         witness_wait_seconds: how long to wait for that.
+        heads: where heads that come with answers are held against each other; each call shows the newest.
     """
 
     def __init__(
@@ -94,18 +98,42 @@ class Client:
         timeout_seconds: float = 120.0,
         policy: WitnessPolicy | None = None,
         witness_wait_seconds: float = 10.0,
+        heads: HeldHeads | None = None,
     ) -> None:
         self._url = hub_url.rstrip("/")
         self._tls = client_tls(tls_certificate, tls_ca)
         self._key, self._trust, self._vkeys = key, trust, tuple(vkeys)
         self._policy, self._wait = policy, witness_wait_seconds
+        self.heads = heads
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds, connect=10)
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
         connector = aiohttp.TCPConnector(ssl=self._tls, limit=64)
-        self._session = aiohttp.ClientSession(connector=connector, timeout=self._timeout, max_field_size=32768)
+        self._session = aiohttp.ClientSession(connector=connector, timeout=self._timeout, max_field_size=32768, middlewares=(self._gossip,))
         return self
+
+    async def _gossip(self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+        """Show the hub the head we hold, and take the one that comes with its answer."""
+        if self.heads is None:
+            return await handler(request)
+        try:
+            if said := await asyncio.to_thread(self.heads.say):
+                request.headers[HEADER] = said
+        except OSError as error:  # documents go on without
+            log.warning("heads", action="heads_unreadable", detail=str(error))
+        answer = await handler(request)
+        await asyncio.to_thread(self._heard, from_header(answer.headers.get(HEADER, "")))
+        return answer
+
+    def _heard(self, note: str) -> None:
+        try:
+            alert = self.heads.hear(note) if self.heads is not None else None
+        except OSError as error:
+            log.error("heads", action="heads_not_kept", detail=str(error))
+            return
+        if alert is not None:
+            log.critical("heads", action=alert.reason.code, detail=alert.detail, vi=alert.reason.vi, en=alert.reason.en)
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._session is not None:
@@ -234,6 +262,7 @@ class Client:
             raise _proves_nothing(data, f"{error.code}: {error.detail}") from error
         if finding.package_sha256 != sha256:
             raise _proves_nothing(data, "the receipt is about other bytes")
+        self._heard(finding.checkpoint.note)
         return Proven(data, finding, replayed)
 
     async def _witnessed(self, proven: Proven) -> Proven:

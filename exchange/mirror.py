@@ -19,28 +19,67 @@ from pathlib import Path
 from signing.checkpoint import Checkpoint, verify_note
 from signing.errors import LogUnavailable, ProofInvalid
 from signing.merkle import HASH, TILE, Edges, leaf_hash
-from signing.tile_log import CHECKPOINT, Fetch, edges_at, entries_of, entries_path, folder_log, hashes_of, join_bundle, new_tiles, signed_head, tile_path
+from signing.tile_log import (
+    CHECKPOINT,
+    LARGEST_NOTE,
+    Fetch,
+    edges_at,
+    entries_of,
+    entries_path,
+    folder_log,
+    hashes_of,
+    join_bundle,
+    new_tiles,
+    signed_head,
+    tile_path,
+)
 
 TIMEOUT = 20.0
 LARGEST = 32 * 1024 * 1024  # a bundle is 256 entries of 64 KiB at most, in truth some 100 KB
 
 
-def http_log(url: str, context: ssl.SSLContext | None = None, *, timeout: float = TIMEOUT) -> Fetch:
-    """A log at an address; ``/custody`` is added to a bare host. `timeout` in seconds."""
+HEADER = "Vanthu-Checkpoint"  # the newest head, in base64, with every answer of a hub
+
+
+def http_log(
+    url: str, context: ssl.SSLContext | None = None, *, timeout: float = TIMEOUT, heard: Callable[[str], object] | None = None, prefix: str = ""
+) -> Fetch:
+    """A log at an address; ``/custody`` is added to a bare host. `timeout` in seconds.
+
+    Args:
+        heard: told the head that came with each answer, as it stands in the header.
+        prefix: the log's own path, where it is not the present one.
+    """
     parts = urllib.parse.urlsplit(url)
     if parts.scheme not in ("https", "http") or not parts.netloc:
         raise LogUnavailable("an http or https address is wanted", place=url[:120])
-    prefix = url.rstrip("/") if parts.path.strip("/") else f"{url.rstrip('/')}/custody"
+    prefix = url.rstrip("/") + (prefix if prefix or parts.path.strip("/") else "/custody")
 
     def fetch(path: str) -> bytes:
         try:
             with urllib.request.urlopen(f"{prefix}/{path}", timeout=timeout, context=context) as answer:
                 data: bytes = answer.read(LARGEST)
+                if heard is not None and (head := answer.headers.get(HEADER)):
+                    heard(head)
                 return data
         except (OSError, ValueError, urllib.error.URLError) as error:
             raise LogUnavailable(f"{type(error).__name__}: {error}"[:200], place=path) from error
 
     return fetch
+
+
+def body_at(url: str, context: ssl.SSLContext | None = None, *, timeout: float = TIMEOUT) -> bytes:
+    """What a small file at an address holds; at most 64 KiB of it.
+
+    Raises:
+        LogUnavailable: no answer.
+    """
+    try:
+        with urllib.request.urlopen(url, timeout=timeout, context=context if url.startswith("https:") else None) as answer:
+            data: bytes = answer.read(LARGEST_NOTE)
+            return data
+    except (OSError, ValueError, urllib.error.URLError) as error:
+        raise LogUnavailable(f"{type(error).__name__}: {error}"[:200], place=url[:120]) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,36 +10,21 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from exchange.gossip import Alert
 from exchange.mirror import keep_head, write
 from signing.checkpoint import Checkpoint, parse_note, verify_note
 from signing.errors import CheckpointInvalid, LogUnavailable, ProofInvalid, SigningError
 from signing.merkle import TILE, perfect_root, verify_inclusion
-from signing.reasons import reason
-from signing.report import Reason
 from signing.tile_log import CHECKPOINT, Fetch, consistency_of, follow, hashes_of, signed_head, tree_of
 from signing.witness_policy import WitnessPolicy
 
 STATE = "state.json"
 SPOTS = 4  # old entries looked up again at each look
-
-
-@dataclass(frozen=True, slots=True)
-class Alert:
-    """Something that must not be. `files` hold the proof of it, by name within the folder."""
-
-    code: str
-    detail: str
-    files: tuple[str, ...] = ()
-
-    @property
-    def reason(self) -> Reason:
-        """The sentence for people."""
-        return reason(f"monitor.{self.code}", "", self.detail)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +52,7 @@ class Look:
             "size": head.size if head else 0,
             "root": head.root.hex() if head else "",
             "grown": self.grown,
-            "alerts": [{**asdict(a), "code": a.reason.code, "vi": a.reason.vi, "en": a.reason.en} for a in self.alerts],
+            "alerts": [alert.to_json() for alert in self.alerts],
         }
 
 
@@ -100,11 +85,12 @@ class Monitor:
         file = self.folder / CHECKPOINT
         return verify_note(file.read_text(), self.vkeys) if file.exists() else None
 
-    def look(self, now: datetime, *, others: Iterable[str] = (), new_epoch: bool = False) -> Look:
+    def look(self, now: datetime, *, others: Iterable[str] = (), heard: Sequence[str] = (), new_epoch: bool = False) -> Look:
         """Look once.
 
         Args:
             others: heads that were shown to somebody else (signed notes); each must fit.
+            heard: heads that come with the log's answers or from witnesses; they may be a little newer or older.
             new_epoch: the person at the keyboard has read why the log has another name.
         """
         kept, state = self.kept(), self._state()
@@ -121,7 +107,7 @@ class Monitor:
             kept = None
         alerts = self._against_kept(now, kept, new)
         if not alerts:
-            alerts = [*self._spots(new), *self._against_others(now, new, others), *self._witnessed(now, new)]
+            alerts = [*self._spots(new), *self._against_others(now, new, others), *self._against_heard(now, new, heard, state), *self._witnessed(now, new)]
         held = not alerts
         if held:
             keep_head(self.folder, new)
@@ -191,6 +177,28 @@ class Monitor:
             except SigningError as error:
                 shown = parse_note(note)
                 alerts.append(Alert("split_view", f"{shown.size}, {new.size}: {error.detail}", (self._proof(now, shown), self._proof(now, new))))
+        return alerts
+
+    def _against_heard(self, now: datetime, new: Checkpoint, heard: Sequence[str], state: dict[str, str]) -> list[Alert]:
+        """Heads that came with other answers, or that a witness holds: a log that shows each reader another head is caught here."""
+        alerts, ahead = [], ""
+        for note in dict.fromkeys(heard):
+            try:
+                other = verify_note(note, self.vkeys)
+            except CheckpointInvalid as error:
+                alerts.append(Alert("signature", error.detail))
+                continue
+            try:
+                if other.origin == new.origin:
+                    consistency_of(self.fetch, other, new)
+            except LogUnavailable:
+                # Newer than what is published yet. If it stays so, the log has lost what it signed.
+                ahead = state.get("ahead") or now.isoformat()
+                if now - datetime.fromisoformat(ahead) >= self.silence:
+                    alerts.append(Alert("rollback", f"{other.size} → {new.size}", (self._proof(now, other), self._proof(now, new))))
+            except ProofInvalid as error:
+                alerts.append(Alert("split_view", f"{other.size}, {new.size}: {error.detail}", (self._proof(now, other), self._proof(now, new))))
+        state["ahead"] = ahead
         return alerts
 
     def _silent(self, now: datetime, kept: Checkpoint | None, state: dict[str, str], detail: str) -> Look:

@@ -16,6 +16,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from exchange import log_keys
+from exchange.attendance import Attendance
 from exchange.custody import Event, control
 from exchange.errors import NotFound, NotPublished
 from exchange.office import Office
@@ -72,7 +74,7 @@ class Publisher:
     """
 
     def __init__(self, office: Office, policy: WitnessPolicy | None) -> None:
-        self.office, self.policy = office, policy
+        self.office, self.policy, self.attendance = office, policy, Attendance(office, policy)
         self.seats = _seats(policy) if policy is not None else ()
         self._sizes: dict[tuple[int, str], int] = {}
         self._states: dict[str, WitnessState] = {}
@@ -85,6 +87,8 @@ class Publisher:
         Raises:
             HighWater: the database is older than the last signed head.
         """
+        if self.attendance.enrol():
+            log_keys.certify(self.office)
         newest = parse_note(self.office.head())
         with self.office.store.read() as connection:
             both = custody_log.epochs(connection)[-2:]
@@ -155,6 +159,7 @@ class Publisher:
     def publish(self, round_: Round) -> PublishedHead:
         """Store what the round has so far; again for what came later."""
         head = PublishedHead(round_.epoch, round_.head.size, round_.head.root, round_.note(), self.office.clock(), self.satisfied(round_))
+        missing = () if head.witnessed or self.policy is None else self.policy.judge(head.note).missing
         states = []
         while round_.states:  # answers still come in from other threads
             states.append(round_.states.popitem()[1])
@@ -162,6 +167,7 @@ class Publisher:
         def job(connection: Connection) -> None:
             heads.publish(connection, head)
             heads.save_states(connection, round_.epoch, states)
+            self.attendance.enter(connection, states, satisfied=head.witnessed, missing=missing)
             if head.witnessed:
                 self._tick(connection, head)
 

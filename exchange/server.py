@@ -151,6 +151,8 @@ async def _serve(hub: Hub, settings: HubSettings) -> None:
     tls = server_tls(settings.tls_certificate, settings.tls_ca)
     await web.TCPSite(runner, settings.host, settings.port, ssl_context=tls, reuse_port=True).start()
     log.info("serving", action="serving", host=settings.host, port=settings.port)
+    if hub.policy is None:
+        log.warning("witnesses", action="no_witness_policy", vi="Chưa có chính sách chứng kiến: không bên nào khác giữ đầu sổ của trục này.")
     async with aiohttp.ClientSession() as session:
         push = HttpsPush(session, client_tls(settings.tls_certificate, settings.tls_ca))
         cosigning = make_cosigning(hub, settings, session)

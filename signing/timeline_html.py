@@ -14,6 +14,7 @@ from html import escape
 
 from signing.report import State
 from signing.report_html.markup import both, facts, mark, section, time, whole_page
+from signing.timeline_steps import STEPS_STYLE, Step, steps_of
 from signing.wording import VIETNAM, Pair, event_name, safe, size_of
 
 HUB, OTHERS = "hub", "…"
@@ -127,10 +128,10 @@ def draw(life: Life, *, lang: str = "vi") -> str:
         ]
     )
     title = f"Đời văn bản {life.document_id}"
-    picture = f'<div class="life" tabindex="0">{picture_of(life, lang)}</div>{_legend()}'
+    picture = f'<div class="life wide" tabindex="0">{picture_of(life, lang)}</div>{steps_of(_steps(life, lang))}{_legend()}'
     details = "".join(_detail(e, hidden=e.number in hidden) for e in life.events)
     body = (
-        f"<style>{_STYLE}</style>"
+        f"<style>{_STYLE}{STEPS_STYLE}</style>"
         + _banner(life, line)
         + section(("Diễn biến", "What happened"), picture, name="picture")
         + section(("Văn bản", "The document"), about)
@@ -181,6 +182,22 @@ def picture_of(life: Life, lang: str = "vi") -> str:
     for event, y in zip(life.events, rows, strict=True):
         out.append(_event(event, y, place, width, pick))
     return "".join(out) + "</svg>"
+
+
+def _steps(life: Life, lang: str) -> list[Step]:
+    pick = 0 if lang == "vi" else 1
+    names = dict(life.agencies) | {HUB: ("Trục liên thông", "The exchange")[pick]}
+    steps = []
+    for number, e in enumerate(life.events):
+        start, end = (names.get(code, code) for code in _ends(e))
+        at = datetime.fromisoformat(e.at).astimezone(VIETNAM)
+        pause = _pause(life, number, pick) if number and _seconds(life, number) > GAP_SECONDS else ""
+        state = STATES.get(e.state, (e.state, e.state))
+        proof = (f"mục {e.number}, {state[0]}", f"entry {e.number}, {state[1]}")
+        no = bool(e.why) and _negative(e)
+        words = _words(e.why) if e.why else ""
+        steps.append(Step(e.number, f"{at:%H:%M:%S %d/%m/%Y}", event_name(e.event), e.status, start, end, words, proof, e.problem, no, e.chained, pause))
+    return steps
 
 
 def _lanes(life: Life, pick: int) -> list[tuple[str, str]]:

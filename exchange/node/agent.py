@@ -24,9 +24,11 @@ from exchange.config import NodeSettings, password
 from exchange.courier import client_tls, server_tls
 from exchange.delivery import Retry
 from exchange.errors import EnvelopeError, ExchangeError, ReceiptInvalid
+from exchange.gossip import HeldHeads
 from exchange.mirror import http_log
 from exchange.node.daily import Daily
 from exchange.node.desk import Desk
+from exchange.node.heads import Watch
 from exchange.node.local_api import local_app
 from exchange.node.push_api import push_app
 from exchange.node.reconcile import Shelf
@@ -64,8 +66,8 @@ def vkeys(trust: Path) -> list[str]:
     return file.read_text().split() if file.exists() else []
 
 
-def make_client(settings: NodeSettings) -> Client:
-    """A client of the hub by the node's settings."""
+def make_client(settings: NodeSettings, heads: HeldHeads | None = None) -> Client:
+    """A client of the hub by the node's settings; the heads it hears are kept with the node's."""
     return Client(
         settings.hub_url,
         tls_certificate=settings.tls_certificate,
@@ -75,7 +77,19 @@ def make_client(settings: NodeSettings) -> Client:
         vkeys=vkeys(settings.trust),
         policy=load_policy(settings.witness_policy) if settings.witness_policy is not None else None,
         witness_wait_seconds=settings.witness_wait_seconds,
+        heads=heads or held_heads(settings),
     )
+
+
+def held_heads(settings: NodeSettings) -> HeldHeads:
+    """The heads of the log that this agency holds; its node and its command line share them."""
+    return HeldHeads(settings.data / "heads", vkeys(settings.trust), now)
+
+
+def make_watch(settings: NodeSettings, heads: HeldHeads) -> Watch:
+    """What compares the node's heads, by its settings."""
+    policy = load_policy(settings.witness_policy) if settings.witness_policy is not None else None
+    return Watch(heads, settings.hub_url, client_tls(settings.tls_certificate, settings.tls_ca), policy)
 
 
 def token(settings: NodeSettings) -> str:
@@ -106,17 +120,20 @@ async def _run(desk: Desk, settings: NodeSettings) -> None:
     threads = ThreadPoolExecutor(8, thread_name_prefix="desk")
     loop.set_default_executor(threads)
     shelf = Shelf(settings.data / "reconciliation")
-    runners = [await _local(desk, settings, shelf)]
+    heads = held_heads(settings)
+    watch = make_watch(settings, heads)
+    runners = [await _local(desk, settings, shelf, watch)]
     if settings.mode == "push":
         runners.append(await _push(desk, settings))
     if settings.witness_key is not None and settings.witness_port:
         runners.append(await serve_witness(open_witness(settings, desk.store, vkeys(settings.trust), now), settings))
     retry = Retry(first=timedelta(seconds=settings.retry_first_seconds), longest=timedelta(seconds=settings.retry_longest_seconds))
-    async with make_client(settings) as client:
+    async with make_client(settings, heads) as client:
         agent = Agent(desk, client, retry, settings)
         fetch = http_log(settings.hub_url, client_tls(settings.tls_certificate, settings.tls_ca))
         daily = Daily(desk, client, shelf, vkeys=vkeys(settings.trust), fetch=fetch, clock=now)
-        tasks = [asyncio.create_task(agent.forever(step)) for step in (agent.submit, agent.collect, agent.acknowledge, agent.report, daily.reconcile)]
+        steps = (agent.submit, agent.collect, agent.acknowledge, agent.report, daily.reconcile, watch.gossip)
+        tasks = [asyncio.create_task(agent.forever(step)) for step in steps]
         await stop.wait()
         for task in tasks:
             task.cancel()
@@ -125,8 +142,8 @@ async def _run(desk: Desk, settings: NodeSettings) -> None:
         await runner.cleanup()
 
 
-async def _local(desk: Desk, settings: NodeSettings, shelf: Shelf) -> web.AppRunner:
-    runner = web.AppRunner(local_app(desk, token(settings), shelf), access_log=None, shutdown_timeout=5)
+async def _local(desk: Desk, settings: NodeSettings, shelf: Shelf, watch: Watch) -> web.AppRunner:
+    runner = web.AppRunner(local_app(desk, token(settings), shelf, watch), access_log=None, shutdown_timeout=5)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", settings.local_port).start()
     return runner

@@ -14,15 +14,17 @@ from aiohttp import web
 from exchange.errors import BadRequest, NotAuthenticated, NotFound
 from exchange.node.answers import as_problems
 from exchange.node.desk import Desk
+from exchange.node.heads import Watch
 from exchange.node.reconcile import Shelf
 from exchange.store import journal
 
 DESK = web.AppKey("desk", Desk)
 SHELF = web.AppKey("shelf", Shelf)
+WATCH = web.AppKey("watch", Watch)
 CHUNK = 256 * 1024
 
 
-def local_app(desk: Desk, token: str, shelf: Shelf) -> web.Application:
+def local_app(desk: Desk, token: str, shelf: Shelf, watch: Watch) -> web.Application:
     """The application for local callers."""
 
     @web.middleware
@@ -33,7 +35,7 @@ def local_app(desk: Desk, token: str, shelf: Shelf) -> web.Application:
         return await handler(request)
 
     app = web.Application(middlewares=[as_problems, by_token], client_max_size=1 << 20)
-    app[DESK], app[SHELF] = desk, shelf
+    app[DESK], app[SHELF], app[WATCH] = desk, shelf, watch
     app.add_routes(
         [
             web.get("/health", health),
@@ -45,6 +47,7 @@ def local_app(desk: Desk, token: str, shelf: Shelf) -> web.Application:
             web.post("/inbox/{delivery}/status", report),
             web.get("/statuses", statuses),
             web.get("/reconciliation", reconciliation),
+            web.get("/heads", heads),
         ]
     )
     return app
@@ -105,6 +108,11 @@ async def reconciliation(request: web.Request) -> web.Response:
     """GET /reconciliation: what each day's statement of the hub and our journal have in common, newest first."""
     shelf = request.app[SHELF]
     return web.json_response({"items": await asyncio.to_thread(lambda: list(shelf.results()))})
+
+
+async def heads(request: web.Request) -> web.Response:
+    """GET /heads: the newest head of the log that held here, and every contradiction that was found."""
+    return web.json_response(await asyncio.to_thread(request.app[WATCH].state))
 
 
 async def package(request: web.Request) -> web.StreamResponse:

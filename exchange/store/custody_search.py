@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, CompoundSelect, Connection, Select, and_, exists, func, literal_column, or_, select, union
 
 from exchange.custody import Event
 from exchange.delivery import State
@@ -50,6 +51,12 @@ class Query:
 
 def search(connection: Connection, query: Query) -> list[Found]:
     """Entries in log order that meet every condition of `query`."""
+    rows = connection.execute(statement_of(query))
+    return [Found(r.seq, r.at, r.event, r.envelope, r.document_id, r.sender, r.recipient, r.leaf_hash.hex()) for r in rows]
+
+
+def statement_of(query: Query) -> Select[Any]:
+    """What is asked of the database; a test looks how it is answered."""
     columns = (e.c.seq, e.c.at, e.c.event, e.c.envelope, e.c.sender, e.c.recipient, e.c.leaf_hash)
     statement = select(*columns, func.coalesce(v.c.document_id, "").label("document_id")).outerjoin(v, v.c.id == e.c.envelope)
     statement = statement.where(e.c.seq > query.after).order_by(e.c.seq).limit(query.limit)
@@ -57,7 +64,7 @@ def search(connection: Connection, query: Query) -> list[Found]:
         named = select(v.c.id).where(or_(v.c.document_id == query.document_id, v.c.code == query.document_id, v.c.id == query.document_id))
         statement = statement.where(e.c.envelope.in_(named))
     if query.agency:
-        statement = statement.where(or_(e.c.sender == query.agency, e.c.recipient == query.agency))
+        statement = statement.where(e.c.seq.in_(_of_agency(query.agency)))
     if query.event:
         statement = statement.where(func.lower(e.c.event) == query.event.rsplit("/", 1)[-1].rsplit(":", 1)[-1].lower())
     if query.since is not None:
@@ -66,8 +73,18 @@ def search(connection: Connection, query: Query) -> list[Found]:
         statement = statement.where(e.c.at < query.until)
     if query.digest:
         statement = statement.where(_bears(query.digest))
-    rows = connection.execute(statement)
-    return [Found(r.seq, r.at, r.event, r.envelope, r.document_id, r.sender, r.recipient, r.leaf_hash.hex()) for r in rows]
+    return statement
+
+
+def _of_agency(code: str) -> CompoundSelect[Any]:
+    """Numbers of the entries that name an agency, found through its documents: an index by agency over
+    every entry would cost each append more than the entry itself. Entries of no document have one."""
+    nobody: ColumnElement[str] = literal_column("''")  # as it stands in the partial indexes
+    sent = select(e.c.seq).join(v, v.c.id == e.c.envelope).where(v.c.sender == code, e.c.envelope != nobody, e.c.sender == code)
+    received = select(e.c.seq).join(d, and_(d.c.envelope == e.c.envelope, d.c.recipient == e.c.recipient))
+    received = received.where(d.c.recipient == code, e.c.recipient == code, e.c.envelope != nobody)
+    alone = [select(e.c.seq).where(e.c.envelope == nobody, column == code) for column in (e.c.sender, e.c.recipient)]
+    return union(sent, received, *alone)
 
 
 def _bears(digest: str) -> ColumnElement[bool]:

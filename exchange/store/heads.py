@@ -180,7 +180,8 @@ def witness_states(connection: Connection, epoch: int) -> list[WitnessState]:
 
 def anything_since(connection: Connection, seq: int) -> bool:
     """Did anything come at or after running number `seq` but what publishing and sealing write themselves?"""
-    statement = select(e.c.seq).where(e.c.seq >= seq, e.c.event.not_in([Event.LOG_TICK.value, Event.LOG_STAMP.value])).limit(1)
+    own = [Event.LOG_TICK.value, Event.LOG_STAMP.value, Event.LOG_WITNESS.value]
+    statement = select(e.c.seq).where(e.c.seq >= seq, e.c.event.not_in(own)).limit(1)
     return connection.execute(statement).first() is not None
 
 

@@ -239,6 +239,8 @@ custody_entry = Table(
     # Also the second guard of the chain: two entries can never claim the same place in it.
     Index("custody_entry_chain", "envelope", "recipient", "n", unique=True, sqlite_where=_CHAINED, postgresql_where=_CHAINED),
     Index("custody_entry_control", "event", "seq", sqlite_where=_UNCHAINED, postgresql_where=_UNCHAINED),
+    Index("custody_entry_sender", "sender", "seq", sqlite_where=_UNCHAINED, postgresql_where=_UNCHAINED),
+    Index("custody_entry_recipient", "recipient", "seq", sqlite_where=_UNCHAINED, postgresql_where=_UNCHAINED),
 )
 
 custody_tile = Table(

@@ -10,7 +10,7 @@ from importlib.resources import files
 from aiohttp import web
 
 from exchange.hub import Hub
-from exchange.web import custody_api, lgsp_api, native_api, statements_api, vxp_api
+from exchange.web import custody_api, heads, lgsp_api, native_api, statements_api, vxp_api
 from exchange.web.auth import HUB, THREADS, in_thread
 from exchange.web.native_api import MAX_PACKAGE
 from exchange.web.problems import as_problems
@@ -27,6 +27,7 @@ def make_app(hub: Hub, threads: Executor, *, max_package_bytes: int, auditors: S
     app[HUB], app[THREADS], app[WAKE], app[MAX_PACKAGE] = hub, threads, Wake(), max_package_bytes
     app[custody_api.AUDITORS] = frozenset(auditors)
     app.on_shutdown.append(app[WAKE].close)
+    heads.join(app)
     app.add_routes([web.get("/health", health), web.get("/openapi.json", openapi)])
     app.add_routes(native_api.routes())
     app.add_routes(custody_api.routes())

@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
-from exchange import publishing
+from exchange import log_keys, publishing
 from exchange.errors import AccessError, CustodyError, NotFound
 from exchange.web.auth import HUB, caller, in_thread
 
@@ -25,6 +25,8 @@ AUDITORS: web.AppKey[frozenset[str]] = web.AppKey("auditors", frozenset)
 def routes() -> list[web.RouteDef]:
     """Routes of the log."""
     found = [
+        web.get("/custody/log.vkey", log_key),
+        web.get("/custody/log.vkey.p7s", log_key),
         web.get("/custody/v1/state", state),
         web.get("/custody/v1/state/{seq:[0-9]{1,18}}", state_of),
         web.get("/custody/v1/proof/{index:[0-9]{1,18}}", proof),
@@ -45,6 +47,14 @@ async def checkpoint(request: web.Request) -> web.Response:
     epoch = await _epoch(request)
     note = await in_thread(request, publishing.checkpoint, request.app[HUB].office, epoch)
     return web.Response(text=note, content_type="text/plain", headers=FRESH)
+
+
+async def log_key(request: web.Request) -> web.Response:
+    """GET /custody/log.vkey[.p7s]: the present log's verifier key, and the hub's seal over these bytes."""
+    vkey, seal = await in_thread(request, log_keys.certificate, request.app[HUB].office)
+    if request.path.endswith(".p7s"):
+        return web.Response(body=seal, content_type="application/pkcs7-signature", headers=FRESH)
+    return web.Response(text=vkey, content_type="text/plain", headers=FRESH)
 
 
 async def sealed(request: web.Request) -> web.Response:

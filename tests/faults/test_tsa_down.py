@@ -219,6 +219,27 @@ def test_a_limit_is_respected(desk: Desk) -> None:
     assert looks < 20 and desk.authority.asked <= looks
 
 
+def test_the_strictest_limit_known_is_not_reached(desk: Desk) -> None:
+    """20 requests in any 20 minutes, else a block of a day: neither a long outage nor the return from it comes near."""
+    asked: list[float] = []
+
+    def strict(body: bytes) -> bytes:
+        asked.append(desk.monotonic)
+        assert sum(at > desk.monotonic - 1200 for at in asked) <= 15
+        if desk.monotonic < 2 * 3600:
+            raise ConnectionRefusedError("HTTP 429 Too Many Requests")
+        return respond(body, desk.authority.key, now=datetime.now(UTC), serial=len(asked))
+
+    desk.authority.act = strict
+    for _ in range(3 * 3600 // 10):  # the loop looks every few seconds
+        desk.pass_(seconds=10)
+        if desk.monotonic % 600 == 0:
+            desk.work()
+        if desk.sealer.due() is not None:
+            desk.seal()
+    assert len(asked) > 20 and desk.sealed()[0].token is not None, "it was asked, and caught up with"
+
+
 def test_two_processes_ask_once(desk: Desk) -> None:
     other = Sealer(Publisher(desk.office, None), desk.second, worker="two")
     slot = desk.sealer.due()

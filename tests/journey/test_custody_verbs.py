@@ -150,6 +150,10 @@ def test_every_verb_is_there_with_its_options() -> None:
         for one in commands:
             options = {option for parameter in one.params for option in parameter.opts}
             assert {"--json", "--lang"} <= options and one.help, (name, one.name)
+    for name in VERBS:  # help says what the verb is for in both languages
+        told = CliRunner().invoke(cli, ["custody", name, "--help"])
+        epilog = custody.commands[name].epilog or ""
+        assert told.exit_code == 0 and not epilog.isascii() and " ".join(epilog.split()) in " ".join(told.stdout.split()), name
     assert CliRunner().invoke(cli, ["custody", "timeline"]).exit_code == 2
     assert CliRunner().invoke(cli, ["custody", "monitor", "x"]).exit_code == 2
 

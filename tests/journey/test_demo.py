@@ -35,9 +35,9 @@ def test_the_demonstration(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", check], check=True)
 
 
-def test_the_demonstration_with_ones_own_pdf(tmp_path: Path) -> None:
-    text = vanthu("demo", "--lang", "en", "--pdf", str(letter(tmp_path / "own.pdf")))
-    assert "Every step held." in text
+def test_the_demonstration_with_ones_own_pdf_and_witnesses(tmp_path: Path) -> None:
+    text = vanthu("demo", "--lang", "en", "--witnesses", "--pdf", str(letter(tmp_path / "own.pdf")))
+    assert "All three agencies cosigned the newest head." in text and "Every step held." in text
 
 
 def test_the_letter_has_two_pages(tmp_path: Path) -> None:

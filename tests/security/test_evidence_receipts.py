@@ -20,8 +20,10 @@ from exchange.config import NodeSettings
 from exchange.custody import Entry, Event
 from exchange.delivery import Retry
 from exchange.errors import ReceiptInvalid
+from exchange.gossip import HeldHeads
 from exchange.node.agent import Agent
 from exchange.node.desk import Desk
+from exchange.node.heads import Watch
 from exchange.node.local_api import local_app
 from exchange.node.reconcile import Shelf
 from exchange.office import Subject
@@ -290,13 +292,16 @@ def test_the_receipt_is_kept_and_given_out(given: Given, node: Node, tmp_path: P
     with pytest.raises(ReceiptInvalid):
         node.desk.store.write(lambda c: journal.settle_status(c, "x", state="sent"))
 
-    async def ask() -> tuple[bytes, int]:
+    watch = Watch(HeldHeads(tmp_path, [], now), "https://127.0.0.1:9", None, None)
 
-        async with TestClient(TestServer(local_app(node.desk, "token", Shelf(tmp_path)))) as local:
+    async def ask() -> tuple[bytes, int]:
+        async with TestClient(TestServer(local_app(node.desk, "token", Shelf(tmp_path), watch))) as local:
             headers = {"Authorization": "Bearer token"}
             row = node.outbound()
             good = await local.get("/outbox/receipt", params={"document_id": row.document_id, "kind": str(row.kind)}, headers=headers)
             none = await local.get("/outbox/receipt", params={"document_id": "x"}, headers=headers)
+            heads = await local.get("/heads", headers=headers)
+            assert await heads.json() == {"held": None, "alarms": []} and (await local.get("/heads")).status == 401
             return await good.read(), none.status
 
     assert asyncio.run(ask()) == (given.receipt, 404)

@@ -110,3 +110,13 @@ def test_the_details_hold_what_is_needed_to_check_again() -> None:
     page = draw(LIFE)
     assert page.count("<details") == 4 and "2 mã băm nối mục này với đầu sổ" in page and "{&quot;v&quot;:1}" in page
     assert 'href="#e5"' in page and 'id="e5"' in page and "vanthu custody verify --proof" in page
+
+
+def test_a_narrow_screen_gets_the_same_events_as_a_list() -> None:
+    broken = replace(LIFE, events=(*LIFE.events[:2], replace(LIFE.events[2], problem="mã băm <khác>", chained=False), LIFE.events[3]))
+    page = draw(broken)
+    steps = page[page.index('<ol class="steps">') : page.index("</ol>")]
+    assert steps.count("<li") == len(LIFE.events) and [int(n) for n in re.findall(r'href="#e(\d+)"', steps)] == [3, 4, 5, 6]
+    assert "mã băm &lt;khác&gt;" in steps and "unchained" in steps and "Sai thẩm quyền" in steps and "⋮ 3 giờ" in steps
+    # Below 44 rem the list is shown and the lanes are not; printed on paper the picture stays.
+    assert "@media screen and (max-width: 44rem) { div.life.wide { display: none; } ol.steps { display: block; } }" in page
