@@ -40,8 +40,8 @@ from exchange.store.tables import custody_edge as g
 from exchange.store.tables import custody_entry as e
 from exchange.store.tables import custody_epoch as p
 from exchange.store.tables import custody_tile as t
-from signing.checkpoint import Checkpoint, parse_note
 from signing.merkle import Edges
+from signing.note import Checkpoint, parse_note
 
 BATCH = 1000
 CHAINS = 200  # chains looked up in one statement
