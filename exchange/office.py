@@ -18,12 +18,14 @@ from sqlalchemy import Connection
 
 from exchange.custody import Entry, Event, leaf_hash
 from exchange.edxml.evidence_xml import write_evidence
+from exchange.errors import CustodyError
 from exchange.receipt import Receipt, to_bytes
 from exchange.store import custody_log, envelopes, sign_order
 from exchange.store.custody_log import Epoch, HighWater
 from exchange.store.engine import Store
 from exchange.store.sign_order import SignedHead
 from signing.checkpoint import LogKey, build_proof, parse_note
+from signing.errors import ProofInvalid
 from signing.keys import SigningKey
 from signing.merkle import verify_inclusion
 from signing.sandbox import Sandbox
@@ -135,7 +137,7 @@ class Office:
 
         Raises:
             HighWater: the database is behind the last signed head, or beside it.
-            ProofInvalid: the entry as stored is not in the signed tree.
+            CustodyError: the entry as stored is not in the signed tree.
         """
         with self._head:
             head = self._signed if self._signed is not None and self._signed.covers(seq) else self._sign()
@@ -146,7 +148,10 @@ class Office:
         with self.store.read() as connection:
             leaf = custody_log.leaf(connection, seq)
             path = custody_log.prove(connection, seq, head.size) if path is None else path
-        verify_inclusion(leaf_hash(leaf), index, head.size, path, head.root)
+        try:
+            verify_inclusion(leaf_hash(leaf), index, head.size, path, head.root)
+        except ProofInvalid as error:
+            raise CustodyError("the entry as stored is not in the signed tree", place=f"custody_entry {seq}") from error
         return Proven(head.epoch.origin, index, leaf, build_proof(index, path, head.note), head)
 
     def _of_old_epoch(self, seq: int) -> SignedHead:
