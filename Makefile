@@ -43,7 +43,7 @@ bench-witnesses: venv ## print how soon an entry is under a head that five of se
 bench-custody: venv ## print what the custody log costs here: appending, proving, auditing, accepting
 	@$(PY) -m benchmarks.custody
 
-bench-custody-10m: venv ## print what proofs from ten million entries cost, cold and warm (builds 6 GB first; half an hour or so)
+bench-custody-10m: venv ## print what proofs from ten million entries cost, cold and warm (builds 10 GB first: twenty minutes, or twice that on a busy machine)
 	@$(PY) -m benchmarks.custody_large
 
 bench-outbox: venv ## print entries appended in place beside an outbox and one sequencer (PostgreSQL, three minutes)
