@@ -4,10 +4,10 @@ BASE := $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 PY := .venv/bin/python
 
-.PHONY: help demo test check venv docs bench bench-witnesses bench-signing bench-edxml bench-opinions bench-custody docker-test lock clean
+.PHONY: help demo test check venv docs bench bench-witnesses bench-signing bench-edxml bench-opinions bench-custody bench-custody-10m bench-outbox docker-test lock clean
 
 help: ## what can be made
-	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /  — /'
+	@grep -E '^[a-z0-9-]+:.*##' Makefile | sed 's/:.*## /  — /'
 
 venv:
 	@test -n "$(BASE)" || { echo "vanthu: Python 3.11 or newer is wanted"; exit 1; }
@@ -42,6 +42,12 @@ bench-witnesses: venv ## print how soon an entry is under a head that five of se
 
 bench-custody: venv ## print what the custody log costs here: appending, proving, auditing, accepting
 	@$(PY) -m benchmarks.custody
+
+bench-custody-10m: venv ## print what proofs from ten million entries cost, cold and warm (builds 10 GB first: twenty minutes, or twice that on a busy machine)
+	@$(PY) -m benchmarks.custody_large
+
+bench-outbox: venv ## print entries appended in place beside an outbox and one sequencer (PostgreSQL, three minutes)
+	@$(PY) -m benchmarks.outbox
 
 docker-test: venv ## build the images, start the stack, send one document through, stop
 	@sh docker/test.sh

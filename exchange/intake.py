@@ -142,7 +142,7 @@ def _record(
         if agency.mode is Mode.PULL:
             queue.inbox_put(connection, agency.code, "document", delivery.id, row.accepted_at)
             entries.append(_entry(row, Event.CONSIGNED, agency.code))
-    return row, office.append(connection, entries)[0], False
+    return row, office.append(connection, entries, begins={row.id})[0], False
 
 
 def _seen_before(office: Office, submission: Submission, package: Package) -> tuple[EnvelopeRow, int] | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
@@ -18,12 +18,16 @@ from sqlalchemy import Connection
 
 from exchange.custody import Entry, Event, leaf_hash
 from exchange.edxml.evidence_xml import write_evidence
+from exchange.errors import CustodyError
 from exchange.receipt import Receipt, to_bytes
 from exchange.store import custody_log, envelopes, sign_order
 from exchange.store.custody_log import Epoch, HighWater
 from exchange.store.engine import Store
+from exchange.store.sign_order import SignedHead
 from signing.checkpoint import LogKey, build_proof, parse_note
+from signing.errors import ProofInvalid
 from signing.keys import SigningKey
+from signing.merkle import verify_inclusion
 from signing.sandbox import Sandbox
 from signing.seal import sign_seal
 from signing.trust import Trust
@@ -55,6 +59,17 @@ class Subject:
     reasons: tuple[tuple[str, str], ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """An entry with its proof in a signed head, checked. `head` is to be stored with what the proof is used for."""
+
+    origin: str
+    index: int
+    leaf: bytes
+    proof: str
+    head: SignedHead
+
+
 @dataclass(slots=True)
 class Office:
     """Bound parts of one hub process. `trust` is called for each judgement, so
@@ -70,14 +85,19 @@ class Office:
     clock: Callable[[], datetime]
     timestamp: Callable[[bytes], bytes] | None = None
     _head: threading.Lock = field(default_factory=threading.Lock)
+    _signed: SignedHead | None = None  # the newest this process signed
 
-    def append(self, connection: Connection, entries: list[Entry]) -> list[int]:
-        """Append custody entries inside the caller's transaction; their log indices."""
-        return custody_log.append(connection, entries, salts=new_salt)
+    def append(self, connection: Connection, entries: list[Entry], *, begins: Collection[str] = ()) -> list[int]:
+        """Append custody entries inside the caller's transaction; their log indices.
+
+        Args:
+            begins: envelopes made in this transaction, which have no entries yet.
+        """
+        return custody_log.append(connection, entries, salts=new_salt, begins=begins)
 
     def head(self, *, covering: int = 0) -> str:
         """A signed checkpoint note over at least `covering` entries: of the epoch
-        that holds the last of them, or of the newest epoch when 0.
+        that holds the last of them, or of the newest epoch when 0. It is stored.
 
         One thread signs for all who wait: the first to get the lock signs the
         newest durable head, the others find it already covers them.
@@ -88,8 +108,14 @@ class Office:
         with self._head:
             if covering and (kept := self._kept(covering - 1)):
                 return kept
-            note = sign_order.sign_head(self.store, self.log_key, self.high_water, now=self.clock(), origin=self.origin)
+            note = sign_order.keep(self.store, self._sign()).note
             return (self._kept(covering - 1) if covering else "") or note
+
+    def _sign(self) -> SignedHead:
+        # Under the lock. What goes wrong leaves nothing in memory to go on from.
+        since, self._signed = self._signed, None
+        self._signed = sign_order.sign(self.store, self.log_key, self.high_water, now=self.clock(), origin=self.origin, since=since)
+        return self._signed
 
     def _kept(self, seq: int) -> str:
         # The newest stored head of the entry's own epoch, if it covers the entry.
@@ -99,11 +125,45 @@ class Office:
         return latest.note if latest is not None and latest.size > where.index else ""
 
     def proof(self, seq: int) -> str:
-        """Offline proof (c2sp.org/tlog-proof@v1) of entry `seq`, in the log of its own epoch."""
+        """Offline proof (c2sp.org/tlog-proof@v1) of entry `seq`, in the log of its own epoch, from what is stored."""
         note = self.head(covering=seq + 1)
         with self.store.read() as connection:
             index = custody_log.place(connection, seq).index
             return build_proof(index, custody_log.prove(connection, seq, parse_note(note).size), note)
+
+    def prove(self, seq: int) -> Proven:
+        """A new entry with its proof, mostly from the edge in memory. Nothing of it may be given out
+        before the head is durable (`keep_head` in the transaction of its use).
+
+        Raises:
+            HighWater: the database is behind the last signed head, or beside it.
+            CustodyError: the entry as stored is not in the signed tree.
+        """
+        with self._head:
+            head = self._signed if self._signed is not None and self._signed.covers(seq) else self._sign()
+        if not head.covers(seq):
+            head = self._of_old_epoch(seq)
+        index = seq - head.epoch.first
+        path = head.path(index)
+        with self.store.read() as connection:
+            leaf = custody_log.leaf(connection, seq)
+            path = custody_log.prove(connection, seq, head.size) if path is None else path
+        try:
+            verify_inclusion(leaf_hash(leaf), index, head.size, path, head.root)
+        except ProofInvalid as error:
+            raise CustodyError("the entry as stored is not in the signed tree", place=f"custody_entry {seq}") from error
+        return Proven(head.epoch.origin, index, leaf, build_proof(index, path, head.note), head)
+
+    def _of_old_epoch(self, seq: int) -> SignedHead:
+        note = parse_note(self.head(covering=seq + 1))
+        with self.store.read() as connection:
+            epoch = custody_log.epoch_of(connection, seq)
+            edges = custody_log.edges_at(connection, note.size, epoch.number)
+        return SignedHead(epoch, note.size, note.root, note.note, self.clock(), edges, kept=True)
+
+    def keep_head(self, connection: Connection, head: SignedHead) -> None:
+        """Store the head of a proof inside the caller's transaction."""
+        sign_order.keep_in(connection, head)
 
     def origin_of(self, seq: int) -> str:
         """Name of the log (epoch) that holds entry `seq`."""
@@ -154,11 +214,8 @@ class Office:
             stored = envelopes.receipt(connection, subject.subject)
         if stored is not None:
             return stored
-        proof = self.proof(subject.index)
-        with self.store.read() as connection:
-            leaf = custody_log.leaf(connection, subject.index)
-            where = custody_log.place(connection, subject.index)
-        origin, index = where.epoch.origin or self.origin, where.index
+        proven = self.prove(subject.index)
+        origin, index, leaf = proven.origin, proven.index, proven.leaf
         evidence = write_evidence(
             event_uri=subject.event.uri,
             identifier=f"urn:vanthu:{origin}:{index}",
@@ -184,8 +241,17 @@ class Office:
                 evidence=evidence,
                 seal=seal,
                 leaf=leaf,
-                proof=proof,
+                proof=proven.proof,
             )
         )
-        # Two askers may get here at once: the first insert wins and both answer with it.
-        return self.store.write(lambda c: envelopes.save_receipt(c, subject.subject, data))
+
+        def keep(connection: Connection) -> bytes:
+            self.keep_head(connection, proven.head)
+            return envelopes.save_receipt(connection, subject.subject, data)
+
+        # Durable after this: the receipt and the head it proves against, together; only then is it given out.
+        # A crash before costs both, and asking again signs that head or a later one. Two askers may get here
+        # at once: the first insert wins and both answer with it.
+        kept = self.store.write(keep)
+        proven.head.kept = True
+        return kept

@@ -8,11 +8,9 @@ key refuses the whole note.
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
@@ -20,21 +18,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from signing.errors import CheckpointInvalid, KeyUnusable, ProofInvalid, SignerUnknown
-from signing.merkle import HASH, leaf_hash, verify_inclusion
+from signing.merkle import leaf_hash, verify_inclusion
+from signing.note import Checkpoint, decode_base64, is_key_name, parse_note, split_note
 
 ED25519 = b"\x01"
 PROOF_HEADER = "c2sp.org/tlog-proof@v1"
-MOST_SIGNATURES = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """A tree head: `root` is 32 bytes, `note` the exact text it was read from."""
-
-    origin: str
-    size: int
-    root: bytes
-    note: str
 
 
 class LogKey:
@@ -90,24 +78,6 @@ class LogKey:
 
 def _key_id(name: str, public: bytes) -> bytes:
     return hashlib.sha256(name.encode() + b"\n" + ED25519 + public).digest()[:4]
-
-
-def parse_note(note: str) -> Checkpoint:
-    """Read a checkpoint without checking its signatures.
-
-    Raises:
-        CheckpointInvalid: malformed.
-    """
-    body, _ = split_note(note)
-    lines = body.split("\n")
-    if len(lines) < 4 or not lines[0]:
-        raise CheckpointInvalid("fewer than three lines")
-    if not lines[1].isascii() or not lines[1].isdigit() or (lines[1] != "0" and lines[1].startswith("0")):
-        raise CheckpointInvalid("size line")
-    root = decode_base64(lines[2])
-    if len(root) != HASH:
-        raise CheckpointInvalid("root line")
-    return Checkpoint(origin=lines[0], size=int(lines[1]), root=root, note=note)
 
 
 def verify_note(note: str, vkeys: Sequence[str]) -> Checkpoint:
@@ -187,37 +157,6 @@ def verify_proof(text: str, leaf: bytes, vkeys: Sequence[str]) -> tuple[int, Che
     return index, checkpoint
 
 
-def split_note(note: str) -> tuple[str, list[tuple[str, bytes]]]:
-    """A signed note's body (with its last line end) and its signature lines as (name, key id ‖ signature).
-
-    Raises:
-        CheckpointInvalid: not a note, or more than 64 signatures.
-    """
-    if not note.endswith("\n") or any(ord(c) < 0x20 and c != "\n" for c in note) or "\x7f" in note:
-        raise CheckpointInvalid("not a note")
-    text, found, tail = note.rpartition("\n\n")
-    if not found:
-        raise CheckpointInvalid("no signatures")
-    lines = tail[:-1].split("\n")
-    if len(lines) > MOST_SIGNATURES:
-        raise CheckpointInvalid("too many signatures")
-    signatures = []
-    for line in lines:
-        parts = line.split(" ")
-        if len(parts) != 3 or parts[0] != "—" or not is_key_name(parts[1]):
-            raise CheckpointInvalid("signature line")
-        blob = decode_base64(parts[2])
-        if len(blob) < 5:
-            raise CheckpointInvalid("signature line")
-        signatures.append((parts[1], blob))
-    return text + "\n", signatures
-
-
-def is_key_name(name: str) -> bool:
-    """May it name a key (signed-note: not empty, no Unicode space, no plus sign)?"""
-    return bool(name) and "+" not in name and not any(c.isspace() for c in name)
-
-
 def is_later_year(known: str, origin: str) -> bool:
     """Is `origin` the log that the yearly log `known` (``…/2026``) goes on in, in a later year?
 
@@ -246,16 +185,19 @@ def read_log_vkey(line: str) -> tuple[str, bytes, Ed25519PublicKey]:
         raise CheckpointInvalid(f"verifier key: {error}") from error
 
 
-def decode_base64(text: str) -> bytes:
-    """Bytes of canonical standard base64.
-
-    Raises:
-        CheckpointInvalid: anything else.
-    """
-    try:
-        data = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise CheckpointInvalid("base64") from error
-    if base64.b64encode(data).decode() != text:
-        raise CheckpointInvalid("base64 is not canonical")
-    return data
+__all__ = [
+    "ED25519",
+    "PROOF_HEADER",
+    "Checkpoint",
+    "LogKey",
+    "build_proof",
+    "decode_base64",
+    "is_key_name",
+    "is_later_year",
+    "parse_note",
+    "read_log_vkey",
+    "read_proof",
+    "split_note",
+    "verify_note",
+    "verify_proof",
+]

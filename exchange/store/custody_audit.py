@@ -21,11 +21,11 @@ from exchange.store.custody_tree import Epoch, bounds, epochs, hashed, size, sto
 from exchange.store.tables import custody_checkpoint as k
 from exchange.store.tables import custody_entry as e
 from exchange.store.tables import custody_tile as t
-from signing.checkpoint import parse_note
 from signing.errors import CheckpointInvalid
 from signing.merkle import EMPTY_ROOT, TILE, Edges
+from signing.note import parse_note
 
-BATCH = 8 * TILE
+BATCH = 2 * TILE  # entries in memory; more are no faster
 MOST_PROBLEMS = 200  # a wholly wrong log need not be listed entry by entry
 TOLERANCE = timedelta(minutes=5)  # between the clocks and threads of one hub
 

@@ -6,12 +6,12 @@ recomputation in `custody_audit`; their names can be had from here as well.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, insert, or_, select, text
+from sqlalchemy import Connection, Engine, RootTransaction, Select, delete, event, insert, or_, select, text
 
 from exchange.custody import Entry, Event, leaf_bytes, leaf_hash
 from exchange.errors import CustodyError
@@ -22,6 +22,7 @@ from exchange.store.custody_tree import (
     bounds,
     consistency,
     current_epoch,
+    edges_at,
     entry_bundle,
     epoch_of,
     epochs,
@@ -39,8 +40,8 @@ from exchange.store.tables import custody_edge as g
 from exchange.store.tables import custody_entry as e
 from exchange.store.tables import custody_epoch as p
 from exchange.store.tables import custody_tile as t
-from signing.checkpoint import Checkpoint, parse_note
 from signing.merkle import Edges
+from signing.note import Checkpoint, parse_note
 
 BATCH = 1000
 CHAINS = 200  # chains looked up in one statement
@@ -48,6 +49,9 @@ COPY_FROM = 50  # entries from which COPY is worth its set-up
 
 COLUMNS = ("seq", "leaf", "leaf_hash", "envelope", "recipient", "n", "event", "sender", "at")
 _PG_TYPES = ("int8", "bytea", "bytea", "text", "text", "int4", "text", "text", "timestamptz")
+_INSERT = f"INSERT INTO custody_entry ({', '.join(COLUMNS)}) VALUES "
+_INSERT_SQLITE = _INSERT + f"({', '.join('?' * len(COLUMNS))})"
+_PG_PLACES = f"({', '.join(['%s'] * len(COLUMNS))})"
 
 _TAIL = "custody_tail"
 
@@ -75,17 +79,21 @@ class LogEntry:
     at: datetime
 
 
-def append(connection: Connection, entries: Sequence[Entry], *, salts: Callable[[], bytes]) -> list[int]:
+def append(connection: Connection, entries: Sequence[Entry], *, salts: Callable[[], bytes], begins: Collection[str] = ()) -> list[int]:
     """Append entries inside the caller's transaction; their running numbers.
 
     The caller is the only log writer for the length of its transaction (the
     store's writer lock), so edges are read, extended and written back here. If
     that lock ever failed, the primary key refuses the second writer.
+
+    Args:
+        begins: envelopes that were made in this transaction: they have no chains yet,
+            and none are looked up. Were one not new, the index of chains refuses the entry.
     """
     if not entries:
         return []
     tail = _tail(connection)
-    heads = _chains(connection, {(entry.envelope, entry.recipient) for entry in entries if entry.envelope})
+    heads = _chains(connection, {(entry.envelope, entry.recipient) for entry in entries if entry.envelope and entry.envelope not in begins})
     rows: list[tuple[Any, ...]] = []
     for seq, entry in enumerate(entries, tail.seq + 1):
         chain = (entry.envelope, entry.recipient)
@@ -112,29 +120,48 @@ class _Tail:
     leaf_hash: bytes
     epoch: Epoch
     edges: Edges
+    transaction: RootTransaction | None = None
+
+
+@event.listens_for(Engine, "rollback")
+@event.listens_for(Engine, "rollback_savepoint")
+def _forget(connection: Connection, *_: Any) -> None:
+    # What was rolled back may hold the tail.
+    connection.info.pop(_TAIL, None)
 
 
 def _tail(connection: Connection) -> _Tail:
+    own: _Tail | None = connection.info.get(_TAIL)
+    if own is not None and own.transaction is not None and own.transaction is connection.get_transaction():
+        return own  # nobody else writes during our transaction, and what it rolls back is forgotten
     newest = connection.execute(select(e.c.seq, e.c.leaf_hash).order_by(e.c.seq.desc()).limit(1)).first()
     seq, digest = (-1, b"") if newest is None else (int(newest[0]), newest[1])
     kept: _Tail | None = connection.info.pop(_TAIL, None)
     # Leaves are salted: the same newest entry means the same log before it. A rolled
     # back or another process's append leaves another one, and the edges are read anew.
     if kept is not None and (kept.seq, kept.leaf_hash) == (seq, digest):
+        kept.transaction = None
         return kept
     epoch = current_epoch(connection)
     return _Tail(seq, digest, epoch, stored_edges(connection, epoch, seq + 1))
 
 
 def _write(connection: Connection, rows: Sequence[tuple[Any, ...]], tail: _Tail) -> None:
-    if connection.dialect.name == "postgresql" and len(rows) >= COPY_FROM:
+    # Held by nobody until all of it is written: a failure half-way must not leave an edge too long.
+    connection.info.pop(_TAIL, None)
+    if any(row[-1].tzinfo is None for row in rows):
+        raise ValueError("naive datetime")
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(_INSERT_SQLITE, [(*row[:-1], _as_sqlite(row[-1])) for row in rows])
+    elif len(rows) >= COPY_FROM:
         driver: Any = connection.connection.driver_connection
         with driver.cursor() as cursor, cursor.copy(f"COPY custody_entry ({', '.join(COLUMNS)}) FROM STDIN (FORMAT BINARY)") as copy:
             copy.set_types(_PG_TYPES)
             for row in rows:
                 copy.write_row(row)
     else:
-        connection.execute(insert(e), [dict(zip(COLUMNS, row, strict=True)) for row in rows])
+        # One statement, so one round trip.
+        connection.exec_driver_sql(_INSERT + ", ".join([_PG_PLACES] * len(rows)), tuple(value for row in rows for value in row))
     number = tail.epoch.number
     full = tail.edges.append([row[2] for row in rows], tail.seq + 1 - tail.epoch.first)
     if full:
@@ -142,8 +169,13 @@ def _write(connection: Connection, rows: Sequence[tuple[Any, ...]], tail: _Tail)
         connection.execute(delete(g).where(g.c.epoch == number))
         upper = [{"epoch": number, "level": level, "hashes": b"".join(row)} for level, row in enumerate(tail.edges.rows) if level]
         connection.execute(insert(g), upper)
-    tail.seq, tail.leaf_hash = rows[-1][0], rows[-1][2]
+    tail.seq, tail.leaf_hash, tail.transaction = rows[-1][0], rows[-1][2], connection.get_transaction()
     connection.info[_TAIL] = tail
+
+
+def _as_sqlite(at: datetime) -> str:
+    # As `tables.Utc` stores it.
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(sep=" ", timespec="microseconds")
 
 
 def _chains(connection: Connection, keys: set[_Chain]) -> dict[_Chain, tuple[int, str]]:
@@ -239,6 +271,11 @@ def save_checkpoint(connection: Connection, count: int, root: bytes, note: str, 
         connection.execute(insert(k).values(epoch=epoch, size=count, root=root, note=note, at=at))
 
 
+def note_over(connection: Connection, epoch: int, count: int) -> str:
+    """The signed head of an epoch over exactly `count` entries, "" when none is kept."""
+    return str(connection.execute(select(k.c.note).where(k.c.epoch == epoch, k.c.size == count)).scalar() or "")
+
+
 def latest_checkpoint(connection: Connection, epoch: int | None = None) -> Checkpoint | None:
     """The newest signed head, of one epoch or of the newest that has one."""
     statement = select(k.c.note).order_by(k.c.epoch.desc(), k.c.size.desc()).limit(1)
@@ -272,6 +309,7 @@ __all__ = [
     "consistency",
     "control_entries",
     "current_epoch",
+    "edges_at",
     "entries",
     "entries_for",
     "entry_bundle",
@@ -284,6 +322,7 @@ __all__ = [
     "latest_checkpoint",
     "leaf",
     "leaves_of",
+    "note_over",
     "place",
     "prove",
     "recompute",

@@ -115,7 +115,15 @@ def edges_at(connection: Connection, count: int, epoch: int | None = None) -> Ed
     Raises:
         CustodyError: the log has no such tile.
     """
-    own, end = bounds(connection, epoch)
+    return edges_of(connection, *bounds(connection, epoch), count)
+
+
+def edges_of(connection: Connection, own: Epoch, end: int, count: int) -> Edges:
+    """`edges_at` for an epoch whose bounds are known.
+
+    Raises:
+        CustodyError: the log has no such tile.
+    """
     rows: list[list[bytes]] = [[]]
     for level in range(8):
         index, width = divmod(count >> (8 * level), TILE)

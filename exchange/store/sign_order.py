@@ -8,7 +8,7 @@ anywhere the same head is found and signed again, byte for byte.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import Connection, select
@@ -24,7 +24,7 @@ from exchange.store.high_water import HighWater, Mark
 from exchange.store.tables import custody_entry as e
 from exchange.store.tables import custody_tile as t
 from signing.checkpoint import LogKey
-from signing.merkle import TILE, Edges
+from signing.merkle import TILE, Edges, Tree
 
 BATCH = 8 * TILE
 ATTEMPTS = 20  # of the compare-and-swap; each loss means that another signer got ahead
@@ -33,20 +33,25 @@ ATTEMPTS = 20  # of the compare-and-swap; each loss means that another signer go
 @dataclass(frozen=True, slots=True)
 class NextHead:
     """A head that is in the high-water file and may be signed. `newest` is False when
-    a later epoch has heads of its own to sign after this one."""
+    a later epoch has heads of its own to sign after this one. `note` is the signed head
+    if it has been stored, else empty; `edges` is the tree's right edge, recomputed."""
 
     epoch: int
     origin: str
     size: int
     root: bytes
     newest: bool
+    own: Epoch = field(compare=False)
+    edges: Edges = field(compare=False)
+    note: str = field(compare=False, default="")
 
 
-def next_head(store: Store, high_water: HighWater, *, origin: str) -> NextHead:
+def next_head(store: Store, high_water: HighWater, *, origin: str, since: SignedHead | None = None) -> NextHead:
     """The newest head that goes on from the last signed one, entered in the high-water file.
 
     Args:
         origin: name of the first epoch while the database does not know it yet.
+        since: a head that this process signed; if it is the last signed one, its edge is gone on from in memory.
 
     Raises:
         HighWater: the database is behind the last signed head or beside it.
@@ -55,7 +60,7 @@ def next_head(store: Store, high_water: HighWater, *, origin: str) -> NextHead:
     for _ in range(ATTEMPTS):
         last = high_water.mark()
         with store.read() as connection:
-            found = recompute(connection, last, origin, str(high_water.path))
+            found = recompute(connection, last, origin, str(high_water.path), since=since)
         store.step("sign.recomputed")
         # Durable from here: what may be signed. A crash costs only the signature,
         # and the next start signs exactly this head or one that goes on from it.
@@ -65,20 +70,34 @@ def next_head(store: Store, high_water: HighWater, *, origin: str) -> NextHead:
     raise HighWaterError("other signers were always faster", place=str(high_water.path))
 
 
-def sign_head(store: Store, key: LogKey, high_water: HighWater, *, now: datetime, origin: str = "") -> str:
+def sign_head(store: Store, key: LogKey, high_water: HighWater, *, now: datetime, origin: str = "", since: SignedHead | None = None) -> str:
     """Sign and keep the newest durable head: the note. An epoch that has ended gets its last head first.
 
     Args:
         origin: name of the first epoch while the database does not know it yet; the key's when empty.
+        since: see `next_head`.
 
     Raises:
         HighWater, CustodyError: see `next_head`; or the key is not the one the epoch began with.
     """
+    return keep(store, sign(store, key, high_water, now=now, origin=origin, since=since)).note
+
+
+def sign(store: Store, key: LogKey, high_water: HighWater, *, now: datetime, origin: str = "", since: SignedHead | None = None) -> SignedHead:
+    """`sign_head`, but the newest head is not stored yet unless it is the log's first: the caller stores it
+    (`keep_in`) in the transaction of what it is first used for, and gives out nothing before that is durable.
+
+    Raises:
+        HighWater, CustodyError: see `sign_head`.
+    """
     while True:
-        found = next_head(store, high_water, origin=origin or key.name)
-        note = _signed(store, key.under(found.origin), found, now)
+        found = next_head(store, high_water, origin=origin or key.name, since=since)
+        head = _signed(store, key.under(found.origin), found, now)
+        if found.newest and found.own.origin:
+            return head
+        keep(store, head)
         if found.newest:
-            return note
+            return head
 
 
 def sign_ended(store: Store, key: LogKey, high_water: HighWater, *, now: datetime) -> None:
@@ -95,30 +114,64 @@ def sign_ended(store: Store, key: LogKey, high_water: HighWater, *, now: datetim
         if last is None or count <= last.size:
             return
         found = next_head(store, high_water, origin=last.origin)
-        _signed(store, key.under(found.origin), found, now)
+        keep(store, _signed(store, key.under(found.origin), found, now))
 
 
-def _signed(store: Store, key: LogKey, found: NextHead, now: datetime) -> str:
-    with store.read() as connection:
-        kept = custody_log.latest_checkpoint(connection, found.epoch)
-        own = custody_tree.bounds(connection, found.epoch)[0]
+@dataclass(slots=True)
+class SignedHead:
+    """A signed head with the edge it was computed from. `kept`: it is durable in the database.
+    `begins`: the database does not know its epoch's name yet."""
+
+    epoch: Epoch
+    size: int
+    root: bytes
+    note: str
+    at: datetime
+    edges: Edges
+    kept: bool
+    begins: bool = False
+
+    def covers(self, seq: int) -> bool:
+        """Is entry `seq` (a running number) in its tree?"""
+        return self.epoch.first <= seq < self.epoch.first + self.size
+
+    def path(self, index: int) -> list[bytes] | None:
+        """Audit path of leaf `index` from the edge alone, None when tiles are needed for it."""
+        if index // TILE != self.size // TILE:
+            return None
+        return Tree(lambda level, _, width: b"".join(self.edges.rows[level][:width]), self.size).inclusion(index)
+
+
+def _signed(store: Store, key: LogKey, found: NextHead, now: datetime) -> SignedHead:
+    own = found.own
     if own.vkey and own.vkey != key.vkey():
         raise CustodyError("the log key is not the one this epoch began with: begin an epoch with the new key", place=found.origin)
-    if kept is not None and kept.size == found.size:
-        return kept.note
-    note = key.sign_note(found.origin, found.size, found.root)
-    store.step("sign.signed")
+    note = found.note or key.sign_note(found.origin, found.size, found.root)
+    if not found.note:
+        store.step("sign.signed")
+    named = own if own.origin else Epoch(0, found.origin, 0, key.vkey(), now)
+    return SignedHead(named, found.size, found.root, note, now, found.edges, kept=bool(found.note), begins=not own.origin)
 
-    def keep(connection: Connection) -> None:
-        if not own.origin:
-            custody_log.insert_epoch(connection, Epoch(0, found.origin, 0, key.vkey(), now))
-        custody_log.save_checkpoint(connection, found.size, found.root, note, now, found.epoch)
 
-    # Durable: head in the high-water file. A crash before this insert only
-    # loses the note; the same head is signed again at the next call.
-    store.write(keep)
-    store.step("sign.stored")
-    return note
+def keep(store: Store, head: SignedHead) -> SignedHead:
+    """Store a signed head unless it is stored."""
+    if not head.kept:
+        # Durable: head in the high-water file. A crash before this insert only
+        # loses the note; the same head is signed again at the next call.
+        store.write(lambda connection: keep_in(connection, head))
+        store.step("sign.stored")
+        head.kept = True
+    return head
+
+
+def keep_in(connection: Connection, head: SignedHead) -> None:
+    """Store a signed head inside the caller's transaction, unless it is stored. Durable with that
+    transaction; a crash before costs the note only, as in `keep`."""
+    if head.kept:
+        return
+    if head.begins and not custody_tree.epochs(connection)[0].origin:
+        custody_log.insert_epoch(connection, head.epoch)
+    custody_log.save_checkpoint(connection, head.size, head.root, head.note, head.at, head.epoch.number)
 
 
 def begin_epoch(connection: Connection, *, origin: str, vkey: str, now: datetime, salts: Callable[[], bytes], why: str = "") -> Epoch:
@@ -145,7 +198,7 @@ def begin_epoch(connection: Connection, *, origin: str, vkey: str, now: datetime
     return epoch
 
 
-def recompute(connection: Connection, last: Mark | None, origin: str, place: str) -> NextHead:
+def recompute(connection: Connection, last: Mark | None, origin: str, place: str, *, since: SignedHead | None = None) -> NextHead:
     """The newest head that goes on from `last`, recomputed from it and from the leaves since.
 
     Raises:
@@ -156,31 +209,44 @@ def recompute(connection: Connection, last: Mark | None, origin: str, place: str
     if last is None:
         if custody_log.latest_checkpoint(connection) is not None:
             raise HighWaterError("the file is lost, but heads have been signed", place=place)
-        number, since, edges = 0, 0, Edges([[]])
+        number, start, edges = 0, 0, Edges([[]])
     elif last.origin not in named:
         raise HighWaterError(f"last signed {last.origin}, this is {named[-1]}", place=place)
     else:
         number = named.index(last.origin)
         onward = number + 1 < len(known) and _leaf_names(connection, known[number + 1], last)
-        since, edges = (0, Edges([[]])) if onward else (last.size, _edges_of(connection, known[number], last, place))
+        start, edges = (0, Edges([[]])) if onward else (last.size, _edges_of(connection, known, number, last, place, since))
         number += onward
-    own, end = custody_tree.bounds(connection, known[number].number)
-    extend(connection, own, end, since, edges)
+    own, end = known[number], _end(connection, known, number)
+    extend(connection, own, end, start, edges)
+    # The stored edge holds a hash of every entry before it, so this compares the whole log, also
+    # where the edge of the last head came from memory.
     if edges != custody_tree.stored_edges(connection, own, end):
+        if since is not None:
+            return recompute(connection, last, origin, place)  # says where they part
         raise CustodyError("what is stored does not recompute to the stored edge", place="custody_edge")
-    return NextHead(own.number, named[number], end - own.first, edges.root(), number + 1 == len(known))
+    size, root = end - own.first, edges.root()
+    # Only the head that the mark names can have been stored: marks come before heads.
+    note = custody_log.note_over(connection, own.number, size) if last == Mark(named[number], size, root) else ""
+    return NextHead(own.number, named[number], size, root, number + 1 == len(known), own, edges, note)
+
+
+def _end(connection: Connection, known: list[Epoch], number: int) -> int:
+    return known[number + 1].first if number + 1 < len(known) else custody_tree.size(connection)
 
 
 def _leaf_names(connection: Connection, epoch: Epoch, mark: Mark) -> bool:
     return named_head(custody_log.leaf(connection, epoch.first)) == (mark.origin, mark.size, mark.root)
 
 
-def _edges_of(connection: Connection, epoch: Epoch, last: Mark, place: str) -> Edges:
-    own, end = custody_tree.bounds(connection, epoch.number)
+def _edges_of(connection: Connection, known: list[Epoch], number: int, last: Mark, place: str, since: SignedHead | None) -> Edges:
+    own, end = known[number], _end(connection, known, number)
     count = end - own.first
     if count < last.size:
         raise HighWaterError(f"{count} entries, signed {last.size}", place=place)
-    edges = custody_tree.edges_at(connection, last.size, epoch.number)
+    if since is not None and Mark(since.epoch.origin, since.size, since.root) == last:
+        return Edges([list(row) for row in since.edges.rows])
+    edges = custody_tree.edges_of(connection, own, end, last.size)
     if edges.root() != last.root:
         raise HighWaterError(f"the first {last.size} entries are not those that were signed", place=place)
     return edges

@@ -67,6 +67,7 @@ SIGNING = [
     ["witness_policy", "tile_log"],
     ["cosignature"],
     ["keys", "checkpoint"],
+    ["note"],
     ["merkle"],
     ["policy_rules", "reasons", "wording"],
     ["reasons_of_presentation", "reasons_of_evidence", "reasons_of_following"],

@@ -26,7 +26,7 @@ from exchange.store import custody_log, custody_recovery
 from exchange.store.custody_audit import check_chains, recompute
 from exchange.store.engine import Store
 from exchange.store.high_water import HighWater
-from exchange.store.sign_order import begin_epoch, sign_head
+from exchange.store.sign_order import SignedHead, begin_epoch, keep, sign, sign_head
 from signing.checkpoint import Checkpoint, LogKey, build_proof, parse_note, verify_note, verify_proof
 from signing.errors import CheckpointInvalid, ProofInvalid
 from signing.merkle import HASH, TILE, Edges, verify_consistency
@@ -47,8 +47,11 @@ def entry(number: int, *, at: datetime = NOW) -> Entry:
 class Hub:
     """A log that has signed a head over 600 entries, and the outsiders who saw it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, remembers: bool = False) -> None:
         self.folder, self.key = folder, LogKey.generate(ORIGIN)
+        # A process that runs on goes on from the edge in its memory, one that was started anew from the database.
+        self.remembers = remembers
+        self.memory: SignedHead | None = None
         self.mark = HighWater(folder / "other-host" / "high-water")
         self.store = self.open("hub")
         for start in range(0, SIZE, 100):
@@ -65,7 +68,10 @@ class Hub:
         return (store or self.store).write(lambda c: custody_log.append(c, entries, salts=new_salt))
 
     def sign(self, store: Store | None = None) -> str:
-        return sign_head(store or self.store, self.key, self.mark, now=NOW)
+        if not self.remembers:
+            return sign_head(store or self.store, self.key, self.mark, now=NOW)
+        self.memory = keep(store or self.store, sign(store or self.store, self.key, self.mark, now=NOW, since=self.memory))
+        return self.memory.note
 
     def leaves(self) -> list[bytes]:
         with self.store.read() as c:
@@ -127,9 +133,9 @@ def renumbered(leaves: list[bytes]) -> list[tuple[Any, ...]]:
     return rows
 
 
-@pytest.fixture
-def hub(tmp_path: Path) -> Iterator[Hub]:
-    made = Hub(tmp_path)
+@pytest.fixture(params=[False, True], ids=["started anew", "running on"])
+def hub(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Hub]:
+    made = Hub(tmp_path, remembers=request.param)
     yield made
     made.store.close()
 

@@ -130,8 +130,7 @@ def guard_postgresql() -> None:
         "CREATE TRIGGER custody_epoch_guard BEFORE UPDATE OR DELETE OR TRUNCATE ON custody_epoch FOR EACH STATEMENT EXECUTE FUNCTION custody_epoch_grows()"
     )
     op.execute(
-        "CREATE TRIGGER custody_checkpoint_guard BEFORE UPDATE OR TRUNCATE ON custody_checkpoint "
-        "FOR EACH STATEMENT EXECUTE FUNCTION custody_checkpoint_grows()"
+        "CREATE TRIGGER custody_checkpoint_guard BEFORE UPDATE OR TRUNCATE ON custody_checkpoint FOR EACH STATEMENT EXECUTE FUNCTION custody_checkpoint_grows()"
     )
     op.execute(
         f"CREATE TRIGGER custody_checkpoint_kept BEFORE DELETE ON custody_checkpoint FOR EACH ROW "
