@@ -63,6 +63,15 @@ def letter(path: Path, text: str = "Cong van") -> Path:
     return path
 
 
+_DAYS: dict[str, date] = {}
+
+
+def promulgated(document_id: str) -> date:
+    """A date of its own for each document: one number and date of an agency is one document (NĐ 30/2020 Annex VI)."""
+    first = date(2026, 11, 20)
+    return first if document_id == f"{SENDER},2026/11/20,{NUMBER}" else _DAYS.setdefault(document_id, first - timedelta(days=len(_DAYS) + 1))
+
+
 @dataclass
 class Pki:
     """A development PKI in `folder`, with signed letters made once."""
@@ -172,7 +181,7 @@ class House:
             code_number="125",
             code_notation="QĐ-UBND",
             place="Thanh Hóa",
-            promulgation_date=date(2026, 11, 20),
+            promulgation_date=promulgated(document_id),
             type_group=2,
             type_detail=2,
             type_name="Quyết định",

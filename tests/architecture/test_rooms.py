@@ -25,11 +25,13 @@ EXCHANGE = [
     ["hub", "sealing"],
     ["connector", "evidence_file"],
     ["intake", "dispatch", "mailbox", "audit", "clocks", "publishing", "statements", "fsck"],
+    ["judging", "amendments", "history"],
+    ["reports"],
     ["vouching"],
     ["office"],
     ["courier", "store", "mirror"],
-    ["edxml"],
-    ["receipt", "profiles"],
+    ["edxml", "copies"],
+    ["receipt", "profiles", "succession"],
     ["envelope", "delivery", "lifecycle", "custody", "origin"],
     ["agency", "event_reasons", "vocabularies"],
     ["config"],
@@ -72,13 +74,16 @@ SIGNING = [
     ["report"],
     ["errors"],
 ]
-PURE = {"vocabularies", "envelope", "delivery", "lifecycle", "custody", "receipt", "agency", "errors", "event_reasons", "origin"}
+PURE = {"succession", "copies", "vocabularies", "envelope", "delivery", "lifecycle", "custody", "receipt", "agency", "errors", "event_reasons", "origin"}
 IMPURE = {"lxml", "pyhanko", "sqlalchemy", "aiohttp", "asyncio"}
 ONLY = {
     "sqlalchemy": (
         "exchange/store/",
         "exchange/office.py",
         "exchange/vouching.py",
+        "exchange/reports.py",
+        "exchange/amendments.py",
+        "exchange/history.py",
         "exchange/hub.py",
         "exchange/connector.py",
         "exchange/intake.py",
