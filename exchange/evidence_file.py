@@ -122,8 +122,11 @@ def write_evidence_file(
     events = []
     for number, (seq, leaf) in enumerate(leaves, 1):
         subject = _subject(office, row, statuses, seq, leaf)
-        status = statuses.get(json.loads(leaf).get("obj", {}).get("sha256", ""))
-        events.append(_Event(f"{number:03d}", seq, subject.event, json.loads(leaf), from_bytes(office.receipt(subject)), status))
+        said = json.loads(leaf)
+        status = statuses.get(said.get("obj", {}).get("sha256", ""))
+        # What the hub did because of a status names it too; the agency's own entry is the one that it proves.
+        own = status if status is not None and (status.code, status.agency) == (said.get("st"), said.get("by")) else None
+        events.append(_Event(f"{number:03d}", seq, subject.event, said, from_bytes(office.receipt(subject)), own))
     with tempfile.TemporaryDirectory(dir=office.store.blobs.temporary().parent) as folder:
         writer = _Writer(office, row, Path(folder), content=content)
         for event in events:

@@ -156,7 +156,9 @@ def _unanswered(connection: Connection, delivery: str, status: Status) -> list[E
         rows += [row for row in changes.effects_on(connection, [delivery]) if row.carrier != delivery]
     else:
         rows = [row for row in rows if row.effect == Effect.ASKED.value]
-    return [row for row in rows if row.effect in _WAITS_FOR_ANSWER and (not row.answer or (row.answer in DECLINES and status in AGREES))]
+    rows = [row for row in rows if row.effect in _WAITS_FOR_ANSWER]
+    # Who declined may think better of it, unless it was asked anew: then that is what is answered.
+    return [row for row in rows if not row.answer] or [row for row in rows if row.answer in DECLINES and status in AGREES]
 
 
 def _answered(connection: Connection, new: StatusRow, delivery: str) -> list[Entry]:
