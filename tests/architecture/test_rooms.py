@@ -95,6 +95,7 @@ ONLY = {
         "exchange/publishing.py",
         "exchange/statements.py",
         "exchange/node/reconcile.py",
+        "exchange/node/asked.py",
         "exchange/fsck.py",
         "exchange/sealing.py",
         "exchange/node/witness.py",
