@@ -69,9 +69,8 @@ def report(desk: Desk, delivery: str, code: str, description: str = "") -> Outgo
         row = journal.inbound(connection, delivery)
         waiting = tombstones.open_notices(connection)
         own = next((n for n in waiting if n.carrier == delivery), None)
-        asked = (
-            None if row is None else next((n for n in waiting if n.change == "take_back" and (n.sender, n.document_id) == (row.sender, row.document_id)), None)
-        )
+        about = (row.sender, row.document_id) if row is not None else None
+        asked = next((n for n in waiting if n.change == "take_back" and (n.sender, n.document_id) == about), None)
     both = status in (Status.TAKE_BACK_AGREED, Status.TAKE_BACK_REFUSED)
     if own is not None and (both or (own.change == "recall" and status in AGREES | DECLINES)):
         return answer(desk, own, status, description)

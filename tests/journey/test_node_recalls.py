@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -250,12 +251,19 @@ class Crash(Exception):
 def test_a_crash_at_every_step_of_destruction_loses_no_report(pki: Pki, house: House, sandbox: Sandbox, tmp_path: Path) -> None:
     """Tombstone, bytes, report: wherever it stops, the next start brings all three about, in that order."""
     document = f"{SENDER},2026/11/20,c1/QĐ-UBND"
-    files = {"doc": house.package(document, recipients=(PULLER,)), "recall": house.recall(document, recipients=(PULLER,))}
+    template = tmp_path / "received"
+    template.mkdir()
+    desk = desk_of(pki, template, PULLER, sandbox)
+    for name, file in {"doc": house.package(document, recipients=(PULLER,)), "recall": house.recall(document, recipients=(PULLER,))}.items():
+        digest = hashlib.sha256(file.read_bytes())
+        seal = sign_seal(digest.digest(), pki.seal(SENDER))
+        desk.receive(delivery=name, envelope=name, package=file, sha256=digest.hexdigest(), seal=seal, facts={})
+    desk.arrived("recall")
+    desk.store.close()
     steps = 0
     while True:
         steps += 1
-        folder = tmp_path / str(steps)
-        folder.mkdir()
+        folder = shutil.copytree(template, tmp_path / str(steps))
         counter = {"left": -1}
 
         def fault(step: str, counter: dict[str, int] = counter) -> None:
@@ -264,12 +272,6 @@ def test_a_crash_at_every_step_of_destruction_loses_no_report(pki: Pki, house: H
                 raise Crash(step)
 
         desk = desk_of(pki, folder, PULLER, sandbox, fault)
-        for name, file in files.items():
-            data = file.read_bytes()
-            digest = hashlib.sha256(data)
-            seal = sign_seal(digest.digest(), pki.seal(SENDER))
-            desk.receive(delivery=name, envelope=name, package=file, sha256=digest.hexdigest(), seal=seal, facts={})
-        desk.arrived("recall")
         counter["left"] = steps
         crashed = False
         try:
