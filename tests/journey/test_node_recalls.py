@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -78,9 +79,15 @@ class Node:
         return [(s.agency, s.code) for s in self.read(lambda c: journal.all_incoming_statuses(c, 500)) if s.document_id == document_id]
 
 
+@cache
+def trust_of(folder: Path) -> Trust:
+    return Trust.load(folder)
+
+
 def desk_of(pki: Pki, folder: Path, code: str, sandbox: Sandbox, fault: Any = None) -> Desk:
-    store = Store.open(f"sqlite:///{folder / f'{code}.sqlite'}", blobs=folder / code, migrate=True, schema="node", fault=fault)
-    trust = Trust.load(pki.folder / "trust")
+    file = folder / f"{code}.sqlite"
+    store = Store.open(f"sqlite:///{file}", blobs=folder / code, migrate=not file.exists(), schema="node", fault=fault)
+    trust = trust_of(pki.folder / "trust")
     return Desk(code, "Cơ quan (mô phỏng)", store, pki.seal(code), lambda: trust, sandbox, lambda: datetime.now(UTC))
 
 
