@@ -244,7 +244,7 @@ def _document(connection: Connection, delivery_id: str) -> dict[str, Any] | None
         "priority": row.priority,
         "mark": row.mark,
         "state": delivery.state.value,
-        "kind": row.kind,
+        "package_kind": row.kind,
     }
 
 

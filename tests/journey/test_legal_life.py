@@ -66,7 +66,7 @@ def changed(house: House, envelope: str) -> list[tuple[str, str, str, str]]:
 
 
 def lines(house: House, agency: str) -> list[dict[str, Any]]:
-    return [i for i in house.hub.inbox(agency, after=0, limit=100) if i["kind"] != "status"]
+    return [i for i in house.hub.inbox(agency, after=0, limit=100) if i["kind"] == "document"]
 
 
 def collect(house: House, agency: str, envelope: str, code: str = "01", document_id: str = FIRST) -> str:
@@ -122,7 +122,7 @@ def test_who_has_it_is_asked_and_answers_with_its_seal(hub: House, tmp_path: Pat
     assert states(hub, envelope) == {PULLER: ("acknowledged", "03"), THIRD: ("recalled", "")}
     assert states(hub, recall) == {PULLER: ("queued", "")}
     line = lines(hub, PULLER)[-1]
-    assert (line["envelope"], line["document_id"]) == (recall, FIRST)
+    assert (line["envelope"], line["document_id"], line["package_kind"]) == (recall, FIRST, 1)
     with pytest.raises(NotFound):
         hub.hub.package_of(PULLER, first)
     with pytest.raises(DocumentFrozen):
