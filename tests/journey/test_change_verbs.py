@@ -86,7 +86,7 @@ def test_verbs_of_a_document_that_was_sent(hub: HubProcess, pki: Pki, tmp_path: 
     assert changes[PULLER, "take_back"] == ("asked", "16") and changes[PUSHER, "recall"][0] in ("withdrawn", "asked")
     assert changes[PULLER, "replace"][0] in ("superseded", "withdrawn") and changes[PULLER, "recall"][0] == "asked"
     assert next(c for c in base["changes"] if c["change"] == "replace")["by"] == replaced["document_id"]
-    shown = CliRunner().invoke(cli, ["trace", FIRST, "--config", str(hub.config), "--lang", "vi"]).output
+    shown = CliRunner().invoke(cli, ["trace", FIRST, "--config", str(hub.config), "--lang", "vi"], env={"COLUMNS": "240"}).output
     assert "thu hồi" in shown and "Ban hành nhầm" in shown
     refused = CliRunner().invoke(cli, ["recall", "không có", "--reason", "x", *mine])
     assert refused.exit_code != 0 and type(refused.exception).__name__ == "NotFound"

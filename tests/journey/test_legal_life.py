@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -27,8 +28,13 @@ from exchange.errors import (
 from exchange.receipt import from_bytes
 from exchange.store import changes
 from signing.evidence import check
+from signing.presentation import CopyForm
+from signing.presentation.appearances import copy_mark
+from signing.report import Role
+from signing.sign_pdf import AGENCY_FIELD, sign_pdf
+from signing.sign_pdf.appearance import field_box, read_page
 from signing.trust import Trust
-from tests.house import PULLER, PUSHER, SENDER, House
+from tests.house import PULLER, PUSHER, SENDER, House, letter
 
 FIRST = f"{SENDER},2026/11/20,125/QĐ-UBND"
 SECOND = f"{SENDER},2026/11/21,126/QĐ-UBND"
@@ -428,3 +434,53 @@ def test_a_correction_is_a_letter_about_ones_own_document(hub: House) -> None:
     hub.submit(hub.recall(FIRST, recipients=(PULLER, THIRD)))
     third = hub.package("dinh-chinh-3", recipients=(PULLER,), responses=about, subject="V/v đính chính", type_name="Công văn")
     refused(hub, third, AlreadyRecalled)
+
+
+def extract_of(house: House, folder: Path) -> Path:
+    """A page that the agency certified as an extract: its mark says TRÍCH SAO, and no person signed."""
+    page, target = letter(folder / "part.pdf", "Dieu 1"), folder / "trich-sao.pdf"
+    look = copy_mark(CopyForm.TRICH_SAO, "Cơ quan gửi (mô phỏng)", "12/TrS-UBND", datetime.now(UTC), page=read_page(page, 1))
+    boxes = {AGENCY_FIELD: field_box(look, read_page(page, 1))}
+    trust = Trust.load(house.pki.folder / "trust")
+    key = house.pki.seal(SENDER)
+    sign_pdf(page, target, key, now=datetime.now(UTC), role=Role.AGENCY, field=AGENCY_FIELD, kind="copy", trust=trust, boxes=boxes, appearance=look)
+    return target
+
+
+def test_an_extract_is_a_copy_and_says_of_what(hub: House, tmp_path: Path) -> None:
+    original = sent(hub, recipients=(PULLER,))
+    page = extract_of(hub, tmp_path)
+    bare = hub.package("trich-sao-0", recipients=(THIRD,), document=page)
+    assert refused(hub, bare, MissingField).place == "MessageHeader/ResponseFor"
+    about = (ResponseFor(SENDER, "125/QĐ-UBND", FIRST, "2026/11/20"),)
+    envelope = sent(hub, "trich-sao-1", recipients=(THIRD,), document=page, responses=about)
+    told = life(hub, envelope)
+    assert told["mark"] == ""  # in full effect without a person's signature (SIG-07)
+    assert [(t["relation"], t["document_id"]) for t in told["thread"]] == [("extracts", FIRST)]
+    assert [(t["relation"], t["inward"], t["document_id"]) for t in life(hub, original)["thread"]] == [("extracts", True, "trich-sao-1")]
+    holds(hub, envelope, tmp_path)
+
+
+def test_a_recall_by_a_shared_secret_takes_the_same_way(hub: House) -> None:
+    connector = hub.hub.connector
+    secret = b"mot-bi-mat-du-dai-32"
+    for code in (SENDER, PULLER):
+        connector.add_secret("lgsp", f"sys.{code}", code, secret, by="test", overlap=timedelta(0))
+    sender, recipient = (connector.authenticate_lgsp(f"sys.{code}", secret.decode()) for code in (SENDER, PULLER))
+
+    def send(package: Path) -> str:
+        incoming = hub.hub.store.blobs.temporary()
+        incoming.write_bytes(package.read_bytes())
+        return connector.send(sender, incoming, hashlib.sha256(package.read_bytes()).hexdigest())
+
+    with pytest.raises(StatusUnknownDocument):
+        connector.send_status(recipient, hub.status("01")[0])  # overtakes
+    envelope = send(hub.package(recipients=(PULLER,)))
+    assert states(hub, envelope)[PULLER] == ("acknowledged", "01")
+    assert [e["object_type"] for e in life(hub, envelope)["events"]][-1] == "edxml-status+lgsp-key"  # how it was known is not lost
+    recall = send(hub.recall(FIRST, recipients=(PULLER,)))
+    (line,) = [w for w in connector.received(recipient, "edoc") if states(hub, recall)]
+    connector.fetch(recipient, line.ref)
+    connector.tell(recipient, line.ref, "done")
+    connector.send_status(recipient, hub.status("15", why="Đã hủy")[0])
+    assert states(hub, envelope)[PULLER] == ("recalled", "01") and changed(hub, envelope) == [(PULLER, "recall", "asked", "15")]
