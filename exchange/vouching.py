@@ -62,7 +62,10 @@ def put_aside(connection: Connection, kept: Kept | None) -> None:
 def kept_again(connection: Connection, subject: str) -> Kept | None:
     """The recorded origin of a parked status, None when the agency sealed it."""
     row = connectors.origin_of(connection, subject)
-    return Kept(row, "", recorded=True) if row is not None else None
+    if row is None:
+        return None
+    origin = Origin(Method(row.method), row.system, row.key, "")
+    return Kept(row, origin.why(row.proof_sha256), recorded=True)
 
 
 def reasons_of(office: Office, subject: str) -> tuple[tuple[str, str], ...]:
