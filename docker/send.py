@@ -36,7 +36,13 @@ with tempfile.TemporaryDirectory() as folder:
     key = open_key(DATA / "pki/agencies/H56.01/seal.pem")
     sign_pdf(here / "half.pdf", here / "done.pdf", key, now=now, role=Role.AGENCY, field=AGENCY_FIELD, trust=trust)
     header = Header(
-        Organ("H56.01"), (Organ("H56.02"),), document_id, subject="V/v thử ngăn xếp", code_number="1", code_notation="SM", promulgation_date=now.date()
+        Organ("H56.01"),
+        (Organ("H56.02"),),
+        document_id,
+        subject="V/v thử ngăn xếp",
+        code_number=f"{now:%H%M%S}",  # one number and date is one document, and the stack may run more than once a day
+        code_notation="SM",
+        promulgation_date=now.date(),
     )
     write_package(here / "p.edxml", header, [Outgoing("1-SM.pdf", "Văn bản chính", "application/pdf", here / "done.pdf")])
     call("POST", "/outbox", (here / "p.edxml").read_bytes())

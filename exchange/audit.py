@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from exchange.delivery import State
 from exchange.errors import NotFound
+from exchange.history import changes_of, thread_of
 from exchange.lifecycle import LABELS, Status
 from exchange.office import Office
 from exchange.origin import METHOD_TEXTS, Method
@@ -64,7 +65,10 @@ def timeline(office: Office, caller: str | None, envelope: str) -> dict[str, Any
             for a in envelopes.attachments_of(connection, envelope)
         ]
         origin = _origin(connection, row.id)
-    return {**_facts(row), "origin": origin, "files": files, "deliveries": deliveries, "events": events}
+        life = {"changes": changes_of(connection, row), "thread": thread_of(connection, row, caller)}
+    if caller is not None and caller != row.sender:
+        life["changes"] = [c for c in life["changes"] if c["recipient"] == caller]
+    return {**_facts(row), "origin": origin, "files": files, "deliveries": deliveries, "events": events, **life}
 
 
 def _origin(connection: Connection, envelope: str) -> dict[str, str]:

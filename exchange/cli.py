@@ -19,6 +19,7 @@ _HUB, _AGENCY = "exchange.cli_hub", "exchange.cli_agency"
 PLACES = {
     **dict.fromkeys(("serve", "agency", "queue", "trace", "hold", "release", "resend", "migrate", "doctor"), _HUB),
     **dict.fromkeys(("node", "pack", "submit", "inbox", "fetch", "acknowledge", "status", "life"), _AGENCY),
+    **dict.fromkeys(("recall", "take-back", "update", "replace"), "exchange.cli_changes"),
     **dict.fromkeys(("sign", "timestamp", "sign-prepare", "sign-complete"), "signing.cli_sign"),
     "custody": "exchange.cli_custody",
     "verify": "signing.cli_verify",

@@ -94,13 +94,14 @@ def pack(
         type_name=type_name,
         priority=Priority(priority),
     )
-    files = [Outgoing(p.name, "Văn bản chính" if p is pdf else "Phụ lục", _media_type(p), p) for p in (pdf, *attachments)]
+    files = [Outgoing(p.name, "Văn bản chính" if p is pdf else "Phụ lục", media_type(p), p) for p in (pdf, *attachments)]
     sha256 = write_package(output, header, files)
     screen.value({"file": str(output), "document_id": header.document_id, "sha256": sha256})
     screen.say(f"{output}: {header.document_id}", f"{output}: {header.document_id}")
 
 
-def _media_type(path: Path) -> str:
+def media_type(path: Path) -> str:
+    """What a file is declared as, by its name."""
     return {".pdf": "application/pdf", ".zip": "application/zip"}.get(path.suffix.lower(), "application/octet-stream")
 
 
@@ -197,7 +198,7 @@ def acknowledge(config: Path, delivery: str, screen: Screen) -> None:
 @click.option("--reason", default="", help="Wanted for 02, 13 and 16.")
 @options
 def status(config: Path, delivery: str, code: str, reason: str, screen: Screen) -> None:
-    """Report a processing status (02…06, 15, 16) of a delivery."""
+    """Report a processing status (02…06; 15 or 16 answer a recall, update or take-back) of a delivery."""
     wanted = parse_status(code)
     if wanted in NEEDS_REASON and not reason:
         screen.fail("status.reason_required", "Phải nêu lý do.", "A reason is wanted.", place="--reason")

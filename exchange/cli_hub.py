@@ -182,8 +182,34 @@ def show_life(life: dict[str, Any], screen: Screen) -> None:
         for d in life["deliveries"]
     ]
     screen.table(("Các lượt chuyển", "Deliveries"), columns, rows)
+    if life.get("changes") or life.get("thread"):
+        _show_changes(life, screen)
     events = [(str(e["index"]), moment(e["at"]), event_label(screen, e["event"], e["status"]), e["by"], e["recipient"], e["why"]) for e in life["events"]]
     screen.table(("Sổ lưu giữ", "Custody"), (*EVENT_COLUMNS, ("Lý do", "Why")), events)
+
+
+def _show_changes(life: dict[str, Any], screen: Screen) -> None:
+    """What was recalled, updated or replaced and how it was answered; what it answers, and what answers it."""
+    columns = (("Cơ quan nhận", "Recipient"), ("Việc", "Change"), ("Kết quả", "Effect"), ("Trả lời", "Answer"), ("Lý do", "Reason"), ("Bằng", "By"))
+    rows = [
+        (
+            c["recipient"],
+            screen.word(c["change_vi"], c["change_en"]),
+            screen.word(c["effect_vi"], c["effect_en"]),
+            f"{c['answer']} {screen.word(c['answer_vi'], c['answer_en'])}".strip(),
+            c["reason"],
+            c["by"],
+        )
+        for c in life["changes"]
+    ]
+    if rows:
+        screen.table(("Thu hồi, lấy lại, cập nhật, thay thế", "Recalls, take-backs, updates, replacements"), columns, rows)
+    for line in life["thread"]:
+        said = screen.word(line["relation_vi"], line["relation_en"])
+        other = " ".join(filter(None, (line["from"], line["code"], line["document_id"])))
+        screen.say(*(f"{other} {said} {screen.word('văn bản này', 'this document')}" if line["inward"] else f"{said} {other}",) * 2)
+        if line.get("missed"):
+            screen.say(f"  chưa gửi bản đính chính: {', '.join(line['missed'])}", f"  the correction was not sent to: {', '.join(line['missed'])}")
 
 
 def _operate(name: str, help_text: str, act: Callable[[Hub, str, str], None], done: tuple[str, str]) -> click.Command:

@@ -99,6 +99,7 @@ class NodeSettings:
     retry_first_seconds: float = 2.0
     retry_longest_seconds: float = 300.0
     auto_acknowledge: bool = True
+    auto_recall: bool = True  # destroy recalled copies and answer by itself (QĐ 28/2018 Art 9.2); false: a clerk answers 15 or 16
     verifier_workers: int = 1
     witness_policy: Path | None = None  # C2SP tlog-policy: nothing counts as sent before these witnesses cosigned it
     witness_wait_seconds: float = 10.0

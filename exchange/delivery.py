@@ -15,22 +15,22 @@ class State(StrEnum):
     """Transport states; the comment of each is its lawful moves."""
 
     QUEUED = "queued"  # -> claimed, held, recalled, expired, delivered (pulled), failed (the puller says so)
-    CLAIMED = "claimed"  # -> delivered, queued (temporary), failed, acknowledged
-    DELIVERED = "delivered"  # -> acknowledged
-    ACKNOWLEDGED = "acknowledged"
-    FAILED = "failed"  # -> queued (resend), delivered (pulled after all)
-    EXPIRED = "expired"  # -> queued (resend), delivered (pulled after all)
-    HELD = "held"  # -> queued (release)
-    RECALLED = "recalled"
+    CLAIMED = "claimed"  # -> delivered, queued (temporary), failed, acknowledged, recalled
+    DELIVERED = "delivered"  # -> acknowledged, recalled
+    ACKNOWLEDGED = "acknowledged"  # -> recalled
+    FAILED = "failed"  # -> queued (resend), delivered (pulled after all), recalled
+    EXPIRED = "expired"  # -> queued (resend), delivered (pulled after all), recalled
+    HELD = "held"  # -> queued (release), recalled
+    RECALLED = "recalled"  # the end: never handed over any more
 
 
 _MOVES: dict[State, frozenset[State]] = {
     State.QUEUED: frozenset({State.CLAIMED, State.DELIVERED, State.ACKNOWLEDGED, State.HELD, State.RECALLED, State.EXPIRED, State.FAILED}),
-    State.CLAIMED: frozenset({State.DELIVERED, State.ACKNOWLEDGED, State.QUEUED, State.FAILED, State.EXPIRED}),
+    State.CLAIMED: frozenset({State.DELIVERED, State.ACKNOWLEDGED, State.QUEUED, State.FAILED, State.EXPIRED, State.RECALLED}),
     State.DELIVERED: frozenset({State.ACKNOWLEDGED, State.QUEUED, State.RECALLED}),
     State.ACKNOWLEDGED: frozenset({State.RECALLED}),
-    State.FAILED: frozenset({State.QUEUED, State.ACKNOWLEDGED, State.DELIVERED}),
-    State.EXPIRED: frozenset({State.QUEUED, State.ACKNOWLEDGED, State.DELIVERED}),
+    State.FAILED: frozenset({State.QUEUED, State.ACKNOWLEDGED, State.DELIVERED, State.RECALLED}),
+    State.EXPIRED: frozenset({State.QUEUED, State.ACKNOWLEDGED, State.DELIVERED, State.RECALLED}),
     State.HELD: frozenset({State.QUEUED, State.RECALLED}),
     State.RECALLED: frozenset(),
 }

@@ -22,7 +22,7 @@ from exchange.demo_house import AGENCIES, PULLER, PUSHER, SENDER, DemoHouse, Fai
 from exchange.demo_letter import VIETNAM, write_letter
 from exchange.demo_signing import sign_attachment, sign_letter
 from exchange.edxml.write import write_package
-from exchange.envelope import Header, Organ, Outgoing, Trace
+from exchange.envelope import Business, Header, Kind, Organ, Outgoing, Trace
 from signing.show import Screen
 from signing.trust import Trust
 
@@ -130,10 +130,35 @@ def run(house: DemoHouse, story: Story, pdf: Path | None, *, witnesses: bool = F
             f"The sender has status {status}, {en}, of both recipients.",
             lambda status=status: _statuses(house, document_id, status) == {PUSHER, PULLER},
         )
+    recall(house, story, document_id)
     target = house.folder / "chung-cu.asice"
     house.vanthu("custody", "prove", str(sent["envelope"]), "--config", str(house.config("hub")), "-o", str(target))
     story.tell(f"Đã ghi tệp chứng cứ ({target.stat().st_size // 1024} KB).", f"The evidence file is written ({target.stat().st_size // 1024} KB).")
     return target
+
+
+def recall(house: DemoHouse, story: Story, document_id: str) -> None:
+    """The sender recalls the document; both recipients destroy their copies and say so under their seals."""
+    header = Header(
+        sender=Organ(code=SENDER, name=AGENCIES[SENDER]),
+        recipients=tuple(Organ(code=code, name=AGENCIES[code]) for code in (PULLER, PUSHER)),
+        document_id=document_id,
+        subject="Thu hồi công văn",
+        business=Business(kind=Kind.RECALL, document_id=document_id, reason="Ban hành nhầm bản dự thảo (mô phỏng)"),
+    )
+    package = house.folder / "thu-hoi.edxml"
+    write_package(package, header, [])
+    house.call(SENDER, "POST", "/outbox", package.read_bytes())
+    story.wait(
+        "Bên gửi thu hồi văn bản: cả hai cơ quan đã hủy bản nhận, giữ lại bia mộ và báo 15 có niêm phong.",
+        "The sender recalled the document: both recipients destroyed their copies, keep a tombstone, and said 15 under seal.",
+        lambda: _statuses(house, document_id, "15") == {PUSHER, PULLER},
+    )
+    stones = house.call(PULLER, "GET", "/tombstones")["items"]
+    if [s["document_id"] for s in stones] != [document_id] or not stones[0]["destroyed_at"]:
+        raise Failed("no tombstone")
+    _, text = house.run_vanthu("trace", document_id, "--config", str(house.config("hub")), "--lang", story.screen.lang)
+    story.screen.out.print(text, markup=False)
 
 
 def watch(house: DemoHouse, story: Story) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
+from exchange.amendments import check_not_frozen
 from exchange.custody import Entry, Event
 from exchange.delivery import Delivery, Retry, State, may_move
 from exchange.errors import DeliveryState, NotFound
@@ -115,7 +116,7 @@ def release(office: Office, delivery_id: str, *, by: str, reason: str) -> None:
     """Let a held delivery go on.
 
     Raises:
-        NotFound, DeliveryState: no such delivery, or not held.
+        NotFound, DeliveryState: no such delivery, not held, or the document was recalled.
     """
     _operate(office, delivery_id, State.QUEUED, by=by, why=f"release: {reason}", only=frozenset({State.HELD}))
 
@@ -124,7 +125,7 @@ def resend(office: Office, delivery_id: str, *, by: str, reason: str) -> None:
     """Queue a failed, expired or unacknowledged delivery again.
 
     Raises:
-        NotFound, DeliveryState: no such delivery, or already acknowledged.
+        NotFound, DeliveryState: no such delivery, already acknowledged, or the document was recalled.
     """
     again = frozenset({State.FAILED, State.EXPIRED, State.DELIVERED})
     _operate(office, delivery_id, State.QUEUED, by=by, why=f"resend: {reason}", only=again)
@@ -137,6 +138,8 @@ def _operate(office: Office, delivery_id: str, to: State, *, by: str, why: str, 
         delivery = queue.get(connection, delivery_id)
         if delivery is None:
             raise NotFound(delivery_id, place="delivery")
+        if to is State.QUEUED:
+            check_not_frozen(connection, delivery)
         if not may_move(delivery.state, to) or (only is not None and delivery.state not in only):
             raise DeliveryState(f"{delivery.state.value} → {to.value}", place=delivery_id)
         row = _envelope(connection, delivery.envelope)

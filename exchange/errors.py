@@ -111,6 +111,39 @@ class Conflict(EnvelopeError):
     status = 409
 
 
+class DuplicateNumber(EnvelopeError):
+    code = "envelope.duplicate_number"
+    vi = "Số, ký hiệu và ngày ban hành này đã được cơ quan gửi dùng cho một văn bản khác (NĐ 30/2020/NĐ-CP Phụ lục VI)."
+    en = "The sending agency used this number, notation and date for another document already (NĐ 30/2020/NĐ-CP Annex VI)."
+    status = 409
+
+
+class ChangeError(EnvelopeError):
+    code = "change.invalid"
+    vi = "Yêu cầu thu hồi, cập nhật hoặc thay thế thiếu thông tin hoặc tự mâu thuẫn."
+    en = "The recall, update or replacement is incomplete or contradicts itself."
+
+
+class ChangeTargetUnknown(ChangeError):
+    code = "change.unknown_document"
+    vi = "Bên gửi chưa gửi văn bản nào có mã này qua trục, nên không có gì để thu hồi, cập nhật hoặc thay thế."
+    en = "The sender has sent no document with this id through this hub, so there is nothing to recall, update or replace."
+    status = 404
+
+
+class NotARecipient(ChangeError):
+    code = "change.not_a_recipient"
+    vi = "Cơ quan này không phải là nơi nhận của văn bản."
+    en = "This agency is not a recipient of the document."
+
+
+class AlreadyRecalled(ChangeError):
+    code = "change.already_recalled"
+    vi = "Văn bản đã được thu hồi; không còn lượt chuyển nào để thay đổi."
+    en = "The document is recalled already; no delivery of it is left to change."
+    status = 409
+
+
 class DigestMismatch(EnvelopeError):
     code = "envelope.digest_mismatch"
     vi = "Nội dung nhận được không khớp với giá trị băm đã khai báo."
@@ -250,8 +283,9 @@ class StatusNotAllowed(StatusError):
 
 class StatusUnknownDocument(StatusError):
     code = "status.unknown_document"
-    vi = "Thông báo trạng thái nói về một văn bản mà hệ thống chưa biết."
-    en = "The status message is about a document that is not known here."
+    vi = "Thông báo trạng thái nói về một văn bản mà hệ thống chưa biết; thông báo được giữ lại chờ văn bản đến."
+    en = "The status message is about a document that is not known here yet; it is kept until the document comes."
+    retry = True
     status = 404
 
 
@@ -275,6 +309,12 @@ class DeliveryState(DeliveryError):
     en = "The delivery's present state does not allow this."
     retry = False
     status = 409
+
+
+class DocumentFrozen(DeliveryState):
+    code = "delivery.frozen"
+    vi = "Văn bản đã bị thu hồi, lấy lại hoặc thay thế nên không được gửi tiếp."
+    en = "The document was recalled, taken back or replaced, so it is not sent any more."
 
 
 class CustodyError(ExchangeError):

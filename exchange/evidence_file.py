@@ -22,10 +22,12 @@ from sqlalchemy import Connection
 
 from exchange.agency import Purpose
 from exchange.audit import timeline, visible
+from exchange.copies import judge_file
 from exchange.custody import Event, event_of
 from exchange.edxml.read import read_package
 from exchange.errors import CustodyError, NotFound
 from exchange.event_reasons import event_reasons, split_why
+from exchange.history import withheld
 from exchange.office import Office, Subject
 from exchange.receipt import Receipt, from_bytes
 from exchange.store import agencies, custody_log, envelopes, heads, queue
@@ -103,7 +105,8 @@ def write_evidence_file(
     """Write the evidence file (ASiC-E) of one document to `target`.
 
     Args:
-        content: False leaves the documents out; their digests and the sender's seal remain.
+        content: False leaves the documents out; their digests and the sender's seal remain. A recipient
+            from whom the document was recalled never gets them.
         policies: folder with the CAs' policies, each named by the policy's OID or the CA certificate's SHA-256.
         witness_policy: a copy goes into the file for convenience; whoever checks uses an own one.
 
@@ -115,11 +118,15 @@ def write_evidence_file(
     with office.store.read() as connection:
         leaves = custody_log.leaves_of(connection, envelope)
         statuses = {s.sha256: s for s in envelopes.statuses_of(connection, envelope)}
+        content = content and not withheld(connection, row, caller)
     events = []
     for number, (seq, leaf) in enumerate(leaves, 1):
         subject = _subject(office, row, statuses, seq, leaf)
-        status = statuses.get(json.loads(leaf).get("obj", {}).get("sha256", ""))
-        events.append(_Event(f"{number:03d}", seq, subject.event, json.loads(leaf), from_bytes(office.receipt(subject)), status))
+        said = json.loads(leaf)
+        status = statuses.get(said.get("obj", {}).get("sha256", ""))
+        # What the hub did because of a status names it too; the agency's own entry is the one that it proves.
+        own = status if status is not None and (status.code, status.agency) == (said.get("st"), said.get("by")) else None
+        events.append(_Event(f"{number:03d}", seq, subject.event, said, from_bytes(office.receipt(subject)), own))
     with tempfile.TemporaryDirectory(dir=office.store.blobs.temporary().parent) as folder:
         writer = _Writer(office, row, Path(folder), content=content)
         for event in events:
@@ -166,8 +173,7 @@ class _Writer:
             if content:
                 self._members.append(Member(name, attachment.path, attachment.media_type))
             if attachment.media_type == "application/pdf":
-                kind, number = ("document", "") if attachment.position == 0 else ("attachment", row.code)
-                verdict = office.sandbox.verify(attachment.path, self._trust, at=row.accepted_at, policy="nd30", kind=kind, number=number)
+                verdict = judge_file(office.sandbox, attachment, self._trust, at=row.accepted_at, number=row.code)
                 self._signed += statutory.in_pdf(name, verdict)
                 report = to_json(document_report(name, verdict, judged_at=row.accepted_at))
                 self._reports.append(Member(f"report/pdf-{attachment.position:02d}.json", _json(report), JSON))

@@ -17,11 +17,12 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
+from exchange import amendments, reports
 from exchange.agency import Agency, Mode, Purpose, check_code, check_open
+from exchange.copies import is_extract
 from exchange.custody import Entry, Event, envelope_id
-from exchange.delivery import Delivery, State
 from exchange.edxml.read import read_package
-from exchange.envelope import Attachment, Package, document_code, header_digest
+from exchange.envelope import Package, document_code, header_digest
 from exchange.errors import (
     Conflict,
     ExchangeError,
@@ -32,25 +33,20 @@ from exchange.errors import (
     NotTheSender,
     SealRefused,
     Secret,
-    SignatureIncomplete,
     SignatureRefused,
     UnknownAgency,
 )
 from exchange.event_reasons import refusal_reason, why
+from exchange.judging import BROKEN, UNVERIFIED, check_signatures, mark_of
 from exchange.office import Office, Subject
 from exchange.origin import Origin
 from exchange.store import agencies, custody_log, envelopes, queue
 from exchange.store.envelopes import AttachmentRow, EnvelopeRow, RefusalRow
+from exchange.succession import Change, Order, order_of
 from exchange.vouching import Kept, keep, reasons_of, record, vouch
 from signing.errors import SigningError
-from signing.report import DualSignature, PdfVerdict, Verdict, to_json
+from signing.report import PdfVerdict, Verdict, to_json
 from signing.seal import verify_seal
-
-REFERENCE_ONLY = "reference_only"  # chỉ để biết, tham khảo (QĐ 28/2018 Art 4.2)
-UNVERIFIED = "unverified"
-# Doubts that a source which is back, or a new anchor, can settle; the others stay as they are.
-HEALS = {"signature.revocation_unknown", "signature.untrusted", "signature.timestamp_untrusted", "pdf.limit"}
-BROKEN = "signature_invalid"  # found only by a later check
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +66,15 @@ class Submission:
     declared_to: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What the package is: its values, the change that it asks for, and whether it is a certified extract."""
+
+    package: Package
+    order: Order | None
+    extract: bool = False
+
+
 def submit(office: Office, submission: Submission) -> tuple[bytes, bool]:
     """Accept a package: (receipt bytes, was it a repeat).
 
@@ -86,12 +91,14 @@ def submit(office: Office, submission: Submission) -> tuple[bytes, bool]:
         known = _seen_before(office, submission, package)  # 3
         if known is not None:
             return office.receipt(_subject(office, known[0], known[1])), True
-        recipients = _check_parties(office, submission, package)
+        asked = _Asked(package, order_of(package.header, number=document_code(package.header), has_files=bool(package.attachments)))
+        recipients = _check_parties(office, submission, package, asked.order)
         submission, seal_sha256 = _check_seal(office, submission)  # 4
-        verdicts = _check_signatures(office, package)
-        mark = _mark(office, package, verdicts, recipients)
+        verdicts = check_signatures(office, package)
+        extract = is_extract(package.header, verdicts.get(0))
+        mark = mark_of(office, package, verdicts, recipients)
         row = _row(office, submission, package, seal_sha256, verdicts, mark)
-        return _accept(office, submission, row, _attachment_rows(row.id, package, verdicts), recipients)
+        return _accept(office, submission, row, _attachment_rows(row.id, package, verdicts), recipients, replace(asked, extract=extract))
     except ExchangeError as refusal:
         _log_refusal(office, submission, document_id, refusal)
         raise
@@ -99,7 +106,9 @@ def submit(office: Office, submission: Submission) -> tuple[bytes, bool]:
         shutil.rmtree(workdir, ignore_errors=True)
 
 
-def _accept(office: Office, submission: Submission, row: EnvelopeRow, attachments: list[AttachmentRow], recipients: list[Agency]) -> tuple[bytes, bool]:
+def _accept(
+    office: Office, submission: Submission, row: EnvelopeRow, attachments: list[AttachmentRow], recipients: list[Agency], asked: _Asked
+) -> tuple[bytes, bool]:
     blobs = office.store.blobs
     # 5. Durable: the bytes. A crash here costs an orphan blob, swept later.
     blobs.put_bytes(submission.seal)
@@ -109,12 +118,18 @@ def _accept(office: Office, submission: Submission, row: EnvelopeRow, attachment
     blobs.put(temporary, row.package_sha256)
     # 6. Durable: envelope, deliveries and custody entries, all or nothing. A crash
     # after it costs only the answer: the repeat at step 3 gives the receipt.
-    accepted, index, replayed = office.store.write(lambda c: _record(office, c, row, attachments, recipients, kept))
+    accepted, index, replayed = office.store.write(lambda c: _record(office, c, row, attachments, recipients, asked, kept))
     return office.receipt(_subject(office, accepted, index)), replayed  # 7
 
 
 def _record(
-    office: Office, connection: Connection, row: EnvelopeRow, attachments: list[AttachmentRow], recipients: list[Agency], kept: Kept | None
+    office: Office,
+    connection: Connection,
+    row: EnvelopeRow,
+    attachments: list[AttachmentRow],
+    recipients: list[Agency],
+    asked: _Asked,
+    kept: Kept | None,
 ) -> tuple[EnvelopeRow, int, bool]:
     # The same submission may have been accepted since step 3.
     other = envelopes.find(connection, row.sender, row.document_id, row.kind)
@@ -122,27 +137,28 @@ def _record(
         if other.package_sha256 != row.package_sha256:
             raise Conflict(row.document_id, place="MessageHeader/DocumentId")
         return other, _accepted_index(connection, other.id), True
-    deliveries = [
-        Delivery(
-            id=str(uuid.uuid4()),
-            envelope=row.id,
-            recipient=agency.code,
-            state=State.QUEUED,
-            attempt=0,
-            priority=row.priority,
-            next_at=row.accepted_at,
-            updated_at=row.accepted_at,
-        )
-        for agency in recipients
-    ]
-    envelopes.insert_envelope(connection, row, attachments, deliveries)
-    accepted = record(connection, kept, _entry(row, Event.ACCEPTED, "", object_sha256=row.seal_sha256))
-    entries = [accepted]
-    for agency, delivery in zip(recipients, deliveries, strict=True):
+    header = asked.package.header
+    amendments.check_number(connection, header, row)
+    amendments.link(connection, header, row, extract=asked.extract)
+    outcome = (
+        amendments.deliver(row, recipients)
+        if asked.order is None
+        else amendments.take_effect(connection, asked.order, row, recipients, has_files=bool(attachments))
+    )
+    envelopes.insert_envelope(connection, row, attachments, [delivery for _, delivery in outcome.own])
+    amendments.write(connection, outcome)
+    entries = [record(connection, kept, _entry(row, Event.ACCEPTED, "", object_sha256=row.seal_sha256))]
+    for agency, delivery in outcome.own:
         if agency.mode is Mode.PULL:
             queue.inbox_put(connection, agency.code, "document", delivery.id, row.accepted_at)
             entries.append(_entry(row, Event.CONSIGNED, agency.code))
-    return row, office.append(connection, entries, begins={row.id})[0], False
+    entries += outcome.entries
+    entries += [replace(_entry(about, Event.CONSIGNED, a.code), at=row.accepted_at) for a, _, about in outcome.others if a.mode is Mode.PULL]
+    index = office.append(connection, entries, begins={row.id})[0]
+    # What overtook this document was parked; it finds it now.
+    for document_id in dict.fromkeys([row.document_id, *(about.document_id for _, _, about in outcome.others)]):
+        reports.apply_parked(office, connection, row.sender, document_id)
+    return row, index, False
 
 
 def _seen_before(office: Office, submission: Submission, package: Package) -> tuple[EnvelopeRow, int] | None:
@@ -156,7 +172,7 @@ def _seen_before(office: Office, submission: Submission, package: Package) -> tu
         return row, _accepted_index(connection, row.id)
 
 
-def _check_parties(office: Office, submission: Submission, package: Package) -> list[Agency]:
+def _check_parties(office: Office, submission: Submission, package: Package, order: Order | None) -> list[Agency]:
     header, caller = package.header, submission.caller
     if header.secrecy:
         raise Secret(header.secrecy[:40], place="MessageHeader")
@@ -164,7 +180,7 @@ def _check_parties(office: Office, submission: Submission, package: Package) -> 
         raise NotTheSender(f"{header.sender.code[:40]} ≠ {caller}", place="MessageHeader/From/OrganId")
     if not header.recipients:
         raise MissingField("To", place="MessageHeader/To")
-    if not package.attachments:
+    if not package.attachments and order is None:
         raise NoDocument(place="AttachmentEncoded")
     found: list[Agency] = []
     with office.store.read() as connection:
@@ -180,7 +196,8 @@ def _check_parties(office: Office, submission: Submission, package: Package) -> 
                 raise UnknownAgency(organ.code, place=place)
             if agency.code in (a.code for a in found):
                 raise InvalidField(f"{organ.code}: repeated", place=place)
-            found.append(check_open(agency, place=place))
+            # A recall must reach those who have the document, whatever became of them since.
+            found.append(agency if order is not None and order.change is Change.RECALL else check_open(agency, place=place))
         for code in submission.declared_to:
             declared = agencies.get(connection, code)
             if declared is None or declared.code not in (a.code for a in found):
@@ -206,50 +223,6 @@ def _check_seal(office: Office, submission: Submission) -> tuple[Submission, str
     if finding.certificate_sha256 not in registered:
         raise SealRefused(f"{finding.signer}: not a registered seal of {submission.caller}", place="Vanthu-Seal")
     return submission, hashlib.sha256(submission.seal).hexdigest()
-
-
-def _check_signatures(office: Office, package: Package) -> dict[int, PdfVerdict]:
-    """Verdict per PDF by position, each in the sandbox; a broken one is refused."""
-    trust, now, code = office.trust(), office.clock(), document_code(package.header)
-    verdicts: dict[int, PdfVerdict] = {}
-    for attachment in package.attachments:
-        if attachment.media_type != "application/pdf" or attachment.path is None:
-            continue
-        kind = "document" if attachment.position == 0 else "attachment"
-        number = "" if kind == "document" else code
-        verdict = office.sandbox.verify(attachment.path, trust, at=now, policy="nd30", kind=kind, number=number)
-        if verdict.verdict is Verdict.INVALID:
-            reasons = "; ".join(dict.fromkeys(r.code for r in verdict.reasons))
-            raise SignatureRefused(f"{attachment.name}: {reasons}"[:300], place=_place(attachment))
-        verdicts[attachment.position] = verdict
-    return verdicts
-
-
-def _mark(office: Office, package: Package, verdicts: dict[int, PdfVerdict], recipients: list[Agency]) -> str:
-    """ "" when fully effective, else how the document must be shown (SIG-01)."""
-    strict = any(agency.strict for agency in recipients)
-    with office.store.read() as connection:
-        sender = agencies.get(connection, package.header.sender.code)
-        strict = strict or bool(sender and sender.strict)
-    half_signed = [a for a in package.attachments if not _complete(a, verdicts.get(a.position))]
-    if half_signed:
-        if strict:
-            first = half_signed[0]
-            raise SignatureIncomplete(first.name, place=_place(first))
-        return REFERENCE_ONLY
-    open_questions = [v for v in verdicts.values() if v.verdict is Verdict.UNDETERMINED]
-    if any(not {r.code for r in v.reasons} <= HEALS for v in open_questions):
-        return REFERENCE_ONLY
-    return UNVERIFIED if open_questions else ""
-
-
-def _complete(attachment: Attachment, verdict: PdfVerdict | None) -> bool:
-    if attachment.position == 0:
-        return verdict is not None and verdict.dual_signature is DualSignature.COMPLETE
-    # Annex I-I-II.8.b: each separate file is signed and shows it; only PDF can carry the mark.
-    if verdict is None or verdict.findings.error:
-        return True
-    return bool(verdict.findings.signatures) and "mark.missing" not in {r.code for r in verdict.reasons}
 
 
 def _row(office: Office, submission: Submission, package: Package, seal_sha256: str, verdicts: dict[int, PdfVerdict], mark: str) -> EnvelopeRow:
@@ -354,10 +327,6 @@ def _entry(row: EnvelopeRow, event: Event, recipient: str, *, object_sha256: str
     return replace(base, object_sha256=object_sha256, object_type="seal") if object_sha256 else base
 
 
-def _place(attachment: Attachment) -> str:
-    return f"AttachmentEncoded/Attachment[{attachment.position + 1}]"
-
-
 def recheck(office: Office, *, limit: int = 20) -> int:
     """Look again at documents that could not be checked; how many marks changed.
 
@@ -388,7 +357,7 @@ def _again(office: Office, row: EnvelopeRow) -> tuple[str, dict[int, PdfVerdict]
     workdir = Path(tempfile.mkdtemp(dir=office.store.blobs.temporary().parent, prefix="recheck-"))
     try:
         package = read_package(office.store.blobs.path(row.package_sha256), workdir=workdir)
-        verdicts = _check_signatures(office, package)
+        verdicts = check_signatures(office, package)
     except SignatureRefused:
         return BROKEN, {}
     finally:

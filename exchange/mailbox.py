@@ -10,38 +10,28 @@ from __future__ import annotations
 import hashlib
 import uuid
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection
 
+from exchange import reports
 from exchange.agency import Purpose
-from exchange.custody import Entry, Event
-from exchange.delivery import Delivery, State, may_move
+from exchange.delivery import Delivery, State
 from exchange.edxml.status import read_status
 from exchange.envelope import StatusMessage
 from exchange.errors import NotFound, NotTheSender, ReasonRequired, SealRefused, StatusError, StatusUnknownDocument
-from exchange.event_reasons import ReasonCode, event_reasons, why
-from exchange.lifecycle import BY_SENDER, NEEDS_REASON, Status, advance, parse_status
+from exchange.event_reasons import event_reasons
+from exchange.lifecycle import NEEDS_REASON, Status, parse_status
 from exchange.office import Office, Subject
 from exchange.origin import Origin
-from exchange.store import agencies, custody_log, envelopes, queue
+from exchange.store import agencies, changes, envelopes, queue
+from exchange.store.changes import ParkedRow
 from exchange.store.envelopes import EnvelopeRow, StatusRow
-from exchange.vouching import keep, reasons_of, record, vouch
+from exchange.vouching import keep, put_aside, reasons_of, vouch
 from signing.errors import SigningError
 from signing.seal import verify_seal
-
-_EVENTS = {
-    Status.ARRIVED: Event.HANDED_OVER,
-    Status.REFUSED: Event.RECIPIENT_REFUSED,
-    Status.REGISTERED: Event.REGISTERED,
-    Status.ASSIGNED: Event.ASSIGNED,
-    Status.IN_PROCESS: Event.IN_PROCESS,
-    Status.FINISHED: Event.FINISHED,
-    Status.TAKE_BACK: Event.RECALL_REQUESTED,
-    Status.TAKE_BACK_AGREED: Event.RECALL_AGREED,
-    Status.TAKE_BACK_REFUSED: Event.RECALL_REFUSED,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +74,29 @@ def package_of(office: Office, caller: str, delivery_id: str) -> PackageFile:
         NotFound: no such delivery, held back, recalled, or not the caller's.
     """
     with office.store.read() as connection:
-        delivery, row = _pair(connection, delivery_id)
-        if caller not in (delivery.recipient, row.sender) or delivery.state in (State.HELD, State.RECALLED):
-            raise NotFound(delivery_id, place="delivery")
+        delivery, row = _may_have(connection, caller, delivery_id)
+        known = changes.handed_out(connection, delivery_id)
+    if caller == delivery.recipient and not known:
+        # Durable before the first byte: a recall must know who may have the document. Asked again in
+        # the same transaction, so that a recall comes either before this, or finds it.
+        office.store.write(lambda c: _hand_out(c, caller, delivery_id, office.clock()))
     seal = office.store.blobs.path(row.seal_sha256).read_bytes()
     return PackageFile(
         path=office.store.blobs.path(row.package_sha256), sha256=row.package_sha256, size=row.size, seal=seal, envelope=row.id, delivery=delivery_id
     )
+
+
+def _may_have(connection: Connection, caller: str, delivery_id: str) -> tuple[Delivery, EnvelopeRow]:
+    delivery, row = _pair(connection, delivery_id)
+    taken = delivery.state in (State.HELD, State.RECALLED) or reports.held(connection, delivery).over
+    if caller not in (delivery.recipient, row.sender) or taken:
+        raise NotFound(delivery_id, place="delivery")
+    return delivery, row
+
+
+def _hand_out(connection: Connection, caller: str, delivery_id: str, now: datetime) -> None:
+    _may_have(connection, caller, delivery_id)
+    changes.hand_out(connection, delivery_id, now)
 
 
 def status_of(office: Office, caller: str, status_id: str) -> StatusFile:
@@ -122,35 +128,24 @@ def acknowledge(office: Office, caller: str, delivery_id: str, data: bytes, seal
         raise NotFound(delivery_id, place="delivery")
     if message.response_for.document_id != row.document_id or message.response_for.organ != row.sender:
         raise StatusError(message.response_for.document_id[:200], place="MessageHeader/ResponseFor")
-    return _take(office, caller, message, data, seal, delivery=delivery, row=row)
+    return _take(office, caller, message, data, seal, delivery=delivery.id)
 
 
 def report_status(office: Office, caller: str, data: bytes, seal: bytes, origin: Origin | None = None) -> bytes:
     """Take a sealed status message; the sealed receipt of it. With `origin` a
     shared secret stands in the seal's place.
 
-    A status that overtakes its document is parked, never lost.
+    A status that overtakes its document is parked, and entered with it.
 
     Raises:
         StatusError, AccessError, SealRefused: refused.
+        StatusUnknownDocument: parked; the same message again gives the receipt once the document is here.
     """
-    message = read_status(data)
-    status = parse_status(message.code)
-    by_sender = status in BY_SENDER
-    owner = caller if by_sender else message.response_for.organ
-    recipient = message.response_for.organ if by_sender else caller
-    with office.store.read() as connection:
-        row = envelopes.find_document(connection, owner, message.response_for.document_id)
-        delivery = queue.for_recipient(connection, row.id, recipient) if row is not None else None
-    if row is None or delivery is None:
-        seal = _check_sealed(office, caller, message, data, seal, origin)
-        _park(office, caller, message, data, seal)
-        raise StatusUnknownDocument(message.response_for.document_id[:200], place="MessageHeader/ResponseFor/DocumentId")
-    return _take(office, caller, message, data, seal, delivery=delivery, row=row, origin=origin)
+    return _take(office, caller, read_status(data), data, seal, origin=origin)
 
 
 def _take(
-    office: Office, caller: str, message: StatusMessage, data: bytes, seal: bytes, *, delivery: Delivery, row: EnvelopeRow, origin: Origin | None = None
+    office: Office, caller: str, message: StatusMessage, data: bytes, seal: bytes, *, delivery: str = "", origin: Origin | None = None
 ) -> bytes:
     status = parse_status(message.code)
     if status in NEEDS_REASON and not message.description.strip():
@@ -162,10 +157,10 @@ def _take(
     now = office.clock()
     new = StatusRow(
         id=str(uuid.uuid4()),
-        envelope=row.id,
-        delivery=delivery.id,
+        envelope="",
+        delivery="",
         agency=caller,
-        to_agency=delivery.recipient if status in BY_SENDER else row.sender,
+        to_agency="",
         code=status.value,
         description=message.description,
         at=message.timestamp or now,
@@ -174,35 +169,36 @@ def _take(
         seal_sha256=seal_sha256,
     )
     kept = keep(office, new.id, origin)
+    document_id = message.response_for.document_id
 
-    def job(connection: Connection) -> tuple[StatusRow, int]:
-        known = envelopes.status_by_digest(connection, row.id, caller, sha256)
-        if known is not None:
-            return known, _index_of(connection, row.id, sha256)
-        envelopes.insert_status(connection, new)
-        current = queue.get(connection, delivery.id)
-        before = current if current is not None else delivery
-        queue.set_status(connection, delivery.id, advance(before.status, status), now=now)
-        if status not in BY_SENDER and may_move(before.state, State.ACKNOWLEDGED):
-            queue.set_state(connection, delivery.id, frozenset({before.state}), State.ACKNOWLEDGED, now=now)
-        queue.inbox_put(connection, new.to_agency, "status", new.id, now)
-        return new, office.append(connection, [record(connection, kept, _entry(row, new), kind="edxml-status+")])[0]
+    def job(connection: Connection) -> tuple[StatusRow, int, EnvelopeRow, str] | None:
+        # Looked for in the same transaction: a document accepted a moment ago is not missed.
+        found = reports.find(connection, caller, message) if not delivery else _pair(connection, delivery)
+        if found is None:
+            if changes.park(connection, ParkedRow(new.id, caller, sha256, seal_sha256, document_id, now)) == new.id:
+                put_aside(connection, kept)
+            return None
+        about, row = found
+        return *reports.enter(office, connection, new, row, about, kept), row, about.recipient
 
-    # Durable after this: state, message and custody entry together. A crash
-    # after it costs the answer; the same message again gives the receipt.
-    stored, index = office.store.write(job)
+    # Durable after this: state, message and custody entry together, or the parked message. A crash
+    # after it costs the answer; the same message again gives the receipt, or finds itself parked.
+    entered = office.store.write(job)
+    if entered is None:
+        raise StatusUnknownDocument(document_id[:200], place="MessageHeader/ResponseFor/DocumentId")
+    stored, index, row, recipient = entered
     subject = Subject(
         subject=stored.id,
         envelope=row.id,
-        event=_EVENTS[status],
+        event=reports.EVENTS[status],
         at=stored.received_at,
         index=index,
         sender=row.sender,
-        recipient=delivery.recipient,
+        recipient=recipient,
         document_id=row.document_id,
         object_sha256=sha256,
         size=len(data),
-        reasons=event_reasons(_why(status, stored.description)) + reasons_of(office, stored.id),
+        reasons=event_reasons(reports.why_of(status, stored.description)) + reasons_of(office, stored.id),
     )
     return office.receipt(subject)
 
@@ -222,44 +218,6 @@ def _check_sealed(office: Office, caller: str, message: StatusMessage, data: byt
     if finding.certificate_sha256 not in registered:
         raise SealRefused(f"{finding.signer}: not a registered seal of {caller}", place="Vanthu-Seal")
     return seal
-
-
-def _park(office: Office, caller: str, message: StatusMessage, data: bytes, seal: bytes) -> None:
-    blobs = office.store.blobs
-    sha256, seal_sha256 = blobs.put_bytes(data), blobs.put_bytes(seal)
-    now = office.clock()
-    office.store.write(
-        lambda c: envelopes.park_status(c, agency=caller, document_id=message.response_for.document_id, sha256=sha256, seal_sha256=seal_sha256, at=now)
-    )
-
-
-def _entry(row: EnvelopeRow, status: StatusRow) -> Entry:
-    return Entry(
-        event=_EVENTS[Status(status.code)],
-        at=status.received_at,
-        by=status.agency,
-        envelope=row.id,
-        document_id=row.document_id,
-        document_sha256=row.package_sha256,
-        sender=row.sender,
-        recipient=status.to_agency if Status(status.code) in BY_SENDER else status.agency,
-        object_sha256=status.sha256,
-        object_type="edxml-status+seal",
-        seal_sha256=status.seal_sha256,
-        status=status.code,
-        why=_why(Status(status.code), status.description),
-    )
-
-
-def _why(status: Status, description: str) -> str:
-    if status not in NEEDS_REASON:
-        return ""
-    return why(ReasonCode.BY_SENDER if status in BY_SENDER else ReasonCode.BY_RECIPIENT, description)
-
-
-def _index_of(connection: Connection, envelope: str, object_sha256: str) -> int:
-    needle = object_sha256.encode()
-    return next(index for index, leaf in custody_log.leaves_of(connection, envelope) if needle in leaf)
 
 
 def _pair(connection: Connection, delivery_id: str) -> tuple[Delivery, EnvelopeRow]:
@@ -286,6 +244,7 @@ def _document(connection: Connection, delivery_id: str) -> dict[str, Any] | None
         "priority": row.priority,
         "mark": row.mark,
         "state": delivery.state.value,
+        "package_kind": row.kind,
     }
 
 

@@ -62,6 +62,7 @@ _TO_LGSP: Mapping[str, str] = {
     "envelope.no_document": "10",
     "envelope.secret": "10",
     "envelope.conflict": "10",
+    "envelope.duplicate_number": "10",
     "envelope.digest_mismatch": "21",
     "signature": "10",
     "seal": "10",
@@ -75,6 +76,7 @@ _TO_LGSP: Mapping[str, str] = {
     "request": "22",
     "not_found": "10",
     "delivery": "20",
+    "change": "10",
 }
 _FROM_LGSP: Mapping[str, str] = {
     "0": "",
@@ -89,6 +91,7 @@ _FROM_LGSP: Mapping[str, str] = {
 }
 _TO_BKAV: Mapping[str, str] = {
     "envelope.conflict": "ExistDoc",
+    "envelope.duplicate_number": "ExistDoc",
     "envelope.damaged_attachment": "M.Attachment-Encoding",
     "envelope.missing_attachment": "N.Attachment",
     "envelope.no_document": "N.Attachment",

@@ -24,6 +24,7 @@ class Kept:
 
     row: OriginRow
     why: str
+    recorded: bool = False
 
 
 def vouch(office: Office, sha256: str) -> bytes:
@@ -47,8 +48,24 @@ def record(connection: Connection, kept: Kept | None, entry: Entry, *, kind: str
     """
     if kept is None:
         return entry
-    connectors.put_origin(connection, kept.row)
+    if not kept.recorded:
+        connectors.put_origin(connection, kept.row)
     return replace(entry, object_type=kind + kept.row.method, why=entry.why or kept.why)
+
+
+def put_aside(connection: Connection, kept: Kept | None) -> None:
+    """Record the origin of a status that is parked; `kept_again` finds it when the status is entered."""
+    if kept is not None and connectors.origin_of(connection, kept.row.subject) is None:
+        connectors.put_origin(connection, kept.row)
+
+
+def kept_again(connection: Connection, subject: str) -> Kept | None:
+    """The recorded origin of a parked status, None when the agency sealed it."""
+    row = connectors.origin_of(connection, subject)
+    if row is None:
+        return None
+    origin = Origin(Method(row.method), row.system, row.key, "")
+    return Kept(row, origin.why(row.proof_sha256), recorded=True)
 
 
 def reasons_of(office: Office, subject: str) -> tuple[tuple[str, str], ...]:

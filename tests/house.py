@@ -13,7 +13,7 @@ from exchange.agency import Agency, Mode
 from exchange.demo_signing import sign_attachment
 from exchange.edxml.status import write_status
 from exchange.edxml.write import write_package
-from exchange.envelope import Header, Organ, Outgoing, ResponseFor, StatusMessage
+from exchange.envelope import Business, Header, Kind, Organ, Outgoing, ResponseFor, StatusMessage
 from exchange.hub import Hub
 from exchange.office import Office
 from exchange.store import agencies
@@ -61,6 +61,15 @@ def letter(path: Path, text: str = "Cong van") -> Path:
     out += b"trailer\n<< /Size %d /Root 1 0 R /ID [<00> <00>] >>\nstartxref\n%d\n%%%%EOF\n" % (len(objects) + 1, start)
     path.write_bytes(out)
     return path
+
+
+_DAYS: dict[str, date] = {}
+
+
+def promulgated(document_id: str) -> date:
+    """A date of its own for each document: one number and date of an agency is one document (NĐ 30/2020 Annex VI)."""
+    first = date(2026, 11, 20)
+    return first if document_id == f"{SENDER},2026/11/20,{NUMBER}" else _DAYS.setdefault(document_id, first - timedelta(days=len(_DAYS) + 1))
 
 
 @dataclass
@@ -162,8 +171,13 @@ class House:
         document: Path | None = None,
         attachment: Path | None = None,
         subject: str = "V/v thử nghiệm liên thông",
+        business: Business | None = None,
+        responses: tuple[ResponseFor, ...] = (),
+        type_name: str = "Quyết định",
+        date_of: str = "",
+        files: bool = True,
     ) -> Path:
-        """An edXML package in a new file."""
+        """An edXML package in a new file. `date_of`: the document whose date of promulgation it bears."""
         header = Header(
             sender=Organ(code=sender, name="Cơ quan gửi (mô phỏng)"),
             recipients=tuple(Organ(code=code, name="Cơ quan nhận (mô phỏng)") for code in recipients),
@@ -172,17 +186,20 @@ class House:
             code_number="125",
             code_notation="QĐ-UBND",
             place="Thanh Hóa",
-            promulgation_date=date(2026, 11, 20),
+            promulgation_date=promulgated(date_of or document_id),
             type_group=2,
             type_detail=2,
-            type_name="Quyết định",
+            type_name=type_name,
+            responses_for=responses,
+            business=business or Business(),
         )
-        files = [
+        carried = [
             Outgoing("125_QĐ-UBND.pdf", "Văn bản chính", "application/pdf", document or self.pki.document),
             Outgoing("phu-luc.pdf", "Phụ lục", "application/pdf", attachment or self.pki.attachment),
         ]
-        target = self.folder / f"package-{hashlib.sha256((document_id + subject).encode()).hexdigest()[:12]}.edxml"
-        write_package(target, header, files)
+        name = hashlib.sha256(repr((document_id, subject, business, responses, recipients, sender, date_of, type_name, files)).encode()).hexdigest()[:12]
+        target = self.folder / f"package-{name}.edxml"
+        write_package(target, header, carried if files else [])
         return target
 
     def submit(self, package: Path, *, caller: str = SENDER, sealer: str = "", hub: Hub | None = None) -> bytes:
@@ -198,14 +215,27 @@ class House:
         finally:
             incoming.unlink(missing_ok=True)
 
-    def status(self, code: str, *, agency: str = PULLER, document_id: str = f"{SENDER},2026/11/20,125/QĐ-UBND", why: str = "") -> tuple[bytes, bytes]:
-        """A status message and its seal."""
+    def recall(self, document_id: str, *, recipients: tuple[str, ...] = (PULLER, PUSHER), reason: str = "Ban hành nhầm") -> Path:
+        """A recall of a document under that document's own id, without files."""
+        return self.package(document_id, recipients=recipients, business=Business(kind=Kind.RECALL, reason=reason), files=False)
+
+    def status(
+        self,
+        code: str,
+        *,
+        agency: str = PULLER,
+        document_id: str = f"{SENDER},2026/11/20,125/QĐ-UBND",
+        why: str = "",
+        about: str = SENDER,
+        at: datetime | None = None,
+    ) -> tuple[bytes, bytes]:
+        """A status message and its seal; `about` is the other party."""
         message = StatusMessage(
             sender=Organ(code=agency, name="Cơ quan nhận (mô phỏng)"),
-            response_for=ResponseFor(organ=SENDER, code="125/QĐ-UBND", document_id=document_id, promulgation_date="2026/11/20"),
+            response_for=ResponseFor(organ=about, code="125/QĐ-UBND", document_id=document_id, promulgation_date="2026/11/20"),
             code=code,
             description=why or f"Trạng thái {code}",
-            timestamp=datetime.now(UTC).replace(microsecond=0),
+            timestamp=(at or datetime.now(UTC)).replace(microsecond=0),
         )
         data = write_status(message)
         return data, sign_seal(hashlib.sha256(data).digest(), self.pki.seal(agency))

@@ -26,6 +26,7 @@ from exchange.delivery import Retry
 from exchange.errors import EnvelopeError, ExchangeError, ReceiptInvalid
 from exchange.gossip import HeldHeads
 from exchange.mirror import http_log
+from exchange.node import recalls
 from exchange.node.daily import Daily
 from exchange.node.desk import Desk
 from exchange.node.heads import Watch
@@ -132,7 +133,7 @@ async def _run(desk: Desk, settings: NodeSettings) -> None:
         agent = Agent(desk, client, retry, settings)
         fetch = http_log(settings.hub_url, client_tls(settings.tls_certificate, settings.tls_ca))
         daily = Daily(desk, client, shelf, vkeys=vkeys(settings.trust), fetch=fetch, clock=now)
-        steps = (agent.submit, agent.collect, agent.acknowledge, agent.report, daily.reconcile, watch.gossip)
+        steps = (agent.submit, agent.collect, agent.acknowledge, agent.settle, agent.report, daily.reconcile, watch.gossip)
         tasks = [asyncio.create_task(agent.forever(step)) for step in steps]
         await stop.wait()
         for task in tasks:
@@ -252,6 +253,10 @@ class Agent:
         for row in rows:
             await asyncio.to_thread(self.desk.arrived, row.delivery)
         return bool(rows)
+
+    async def settle(self) -> bool:
+        """Answer recalls, take-backs and updates, and destroy what is to go."""
+        return await asyncio.to_thread(recalls.settle, self.desk, answer_by_itself=self.settings.auto_recall)
 
     async def report(self) -> bool:
         """Send sealed statuses in order, each until its receipt is here."""

@@ -17,12 +17,14 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+from exchange.copies import judge_file
 from exchange.edxml.read import read_package
 from exchange.edxml.status import read_status, write_status
-from exchange.envelope import Organ, ResponseFor, StatusMessage, document_code
+from exchange.envelope import Kind, Organ, ResponseFor, StatusMessage, document_code
 from exchange.errors import Conflict, DigestMismatch, NotFound, NotTheSender, SealRefused
 from exchange.lifecycle import Status, check_emit, parse_status
-from exchange.store import journal
+from exchange.node.asked import asks, notices_of, on_arrival, take_back_notice
+from exchange.store import journal, tombstones
 from exchange.store.engine import Store
 from exchange.store.journal import Inbound, IncomingStatus, Outbound, OutgoingStatus
 from signing.errors import SigningError
@@ -61,9 +63,15 @@ class Desk:
         sha256 = self._keep(package)
         now = self.clock()
         seal = self.store.blobs.put_bytes(sign_seal(bytes.fromhex(sha256), self.key))
-        row = Outbound(header.document_id, kind, sha256, seal, header.subject, "waiting", 0, now, "", "", now)
-        # Durable: the package is ours to deliver from here.
-        self.store.write(lambda c: journal.put_outbound(c, row))
+        target = (header.business.document_id or header.document_id) if header.business.kind in (Kind.RECALL, Kind.UPDATE) else ""
+        row = Outbound(header.document_id, kind, sha256, seal, header.subject, "waiting", 0, now, "", "", now, target)
+
+        def job(connection: Any) -> None:
+            if journal.put_outbound(connection, row) and header.business.kind is Kind.RECALL:
+                tombstones.freeze(connection, target, header.document_id)
+
+        # Durable: the package is ours to deliver from here; what it recalls is frozen.
+        self.store.write(job)
         with self.store.read() as connection:
             stored = journal.outbound(connection, header.document_id, kind)
         if stored is None or stored.package_sha256 != sha256:
@@ -89,9 +97,7 @@ class Desk:
             verdicts = {}
             for attachment in parsed.attachments:
                 if attachment.path is not None and attachment.media_type == "application/pdf":
-                    kind = "document" if attachment.position == 0 else "attachment"
-                    number = "" if kind == "document" else document_code(parsed.header)
-                    verdict = self.sandbox.verify(attachment.path, self.trust(), at=now, policy="nd30", kind=kind, number=number)
+                    verdict = judge_file(self.sandbox, attachment, self.trust(), at=now, number=document_code(parsed.header))
                     verdicts[attachment.name] = {
                         "verdict": verdict.verdict.value,
                         "dual_signature": verdict.dual_signature.value,
@@ -118,9 +124,16 @@ class Desk:
             arrival_year=now.astimezone(VIETNAM).year,
             arrival_number=0,
             status="",
+            kind=int(header.business.kind),
         )
-        # Durable: the document is here, with its arrival number. Only now may 01 be said.
-        return self.store.write(lambda c: journal.put_inbound(c, row))
+
+        def enter(connection: Any) -> Inbound:
+            entered = journal.put_inbound(connection, row)
+            on_arrival(connection, entered, notices_of(self.agency, entered, header))
+            return entered
+
+        # Durable: the document is here, with its arrival number and what it asks. Only now may 01 be said.
+        return self.store.write(enter)
 
     def report(self, delivery: str, code: str, description: str = "") -> OutgoingStatus | None:
         """Seal a status about a received package and put it in line; None when it was said before.
@@ -135,7 +148,18 @@ class Desk:
             raise NotFound(delivery, place="delivery")
         if row.status == status.value:
             return None
-        check_emit(row.status, status, reason=description)
+        with self.store.read() as connection:
+            kind = asks(connection, row)
+        check_emit(row.status, status, reason=description, asks=kind)
+        return self.say(row, status, description, after=status.value)
+
+    def say(self, row: Inbound, status: Status, description: str, *, after: str, more: Callable[[Any], None] | None = None) -> OutgoingStatus:
+        """Seal a status and put it in line, without asking whether it is lawful.
+
+        Args:
+            after: our status of the package from now on.
+            more: done in the same transaction.
+        """
         now = self.clock()
         data = write_status(
             StatusMessage(
@@ -149,11 +173,13 @@ class Desk:
         blobs = self.store.blobs
         sha256 = blobs.put_bytes(data)
         seal = blobs.put_bytes(sign_seal(bytes.fromhex(sha256), self.key))
-        new = OutgoingStatus(str(uuid.uuid4()), delivery, status.value, description, sha256, seal, "waiting", 0, now, "", now)
+        new = OutgoingStatus(str(uuid.uuid4()), row.delivery, status.value, description, sha256, seal, "waiting", 0, now, "", now)
 
         def job(connection: Any) -> None:
             journal.put_status(connection, new)
-            journal.set_inbound_status(connection, delivery, status.value)
+            journal.set_inbound_status(connection, row.delivery, after)
+            if more is not None:
+                more(connection)
 
         self.store.write(job)
         return new
@@ -185,7 +211,14 @@ class Desk:
             seal_sha256=blobs.put_bytes(seal),
             received_at=self.clock(),
         )
-        self.store.write(lambda c: journal.put_incoming_status(c, row))
+        notice = take_back_notice(status_id, message, row.received_at) if parse_status(message.code) is Status.TAKE_BACK else None
+
+        def job(connection: Any) -> None:
+            journal.put_incoming_status(connection, row)
+            if notice is not None:
+                tombstones.put_notice(connection, notice)
+
+        self.store.write(job)
 
     def _keep(self, package: Path) -> str:
         with package.open("rb") as file:

@@ -12,11 +12,12 @@ from typing import Any
 from aiohttp import web
 
 from exchange.errors import BadRequest, NotAuthenticated, NotFound
+from exchange.node import recalls
 from exchange.node.answers import as_problems
 from exchange.node.desk import Desk
 from exchange.node.heads import Watch
 from exchange.node.reconcile import Shelf
-from exchange.store import journal
+from exchange.store import journal, tombstones
 
 DESK = web.AppKey("desk", Desk)
 SHELF = web.AppKey("shelf", Shelf)
@@ -46,6 +47,7 @@ def local_app(desk: Desk, token: str, shelf: Shelf, watch: Watch) -> web.Applica
             web.get("/inbox/{delivery}/package", package),
             web.post("/inbox/{delivery}/status", report),
             web.get("/statuses", statuses),
+            web.get("/tombstones", tombs),
             web.get("/reconciliation", reconciliation),
             web.get("/heads", heads),
         ]
@@ -104,6 +106,11 @@ async def statuses(request: web.Request) -> web.Response:
     return await _list(request, lambda c: journal.all_incoming_statuses(c, 2000))
 
 
+async def tombs(request: web.Request) -> web.Response:
+    """GET /tombstones: what was destroyed here, on whose word, when and why."""
+    return await _list(request, lambda c: tombstones.all_tombstones(c, 2000))
+
+
 async def reconciliation(request: web.Request) -> web.Response:
     """GET /reconciliation: what each day's statement of the hub and our journal have in common, newest first."""
     shelf = request.app[SHELF]
@@ -122,6 +129,8 @@ async def package(request: web.Request) -> web.StreamResponse:
         row = journal.inbound(connection, request.match_info["delivery"])
     if row is None:
         raise BadRequest(request.match_info["delivery"], place="delivery")
+    if not desk.store.blobs.exists(row.package_sha256):
+        raise NotFound(f"{row.delivery}: destroyed", place="delivery")
     return web.FileResponse(desk.store.blobs.path(row.package_sha256), headers={"Content-Type": "application/edxml+xml"})
 
 
@@ -132,7 +141,7 @@ async def report(request: web.Request) -> web.Response:
         code, description = str(value["code"]), str(value.get("description", ""))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadRequest("code and description are wanted", place="body") from error
-    row = await asyncio.to_thread(request.app[DESK].report, request.match_info["delivery"], code, description)
+    row = await asyncio.to_thread(recalls.report, request.app[DESK], request.match_info["delivery"], code, description)
     return web.json_response({"id": row.id if row is not None else "", "code": code}, status=202)
 
 

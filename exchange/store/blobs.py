@@ -72,6 +72,15 @@ class Blobs:
             self.put(temporary, sha256)
         return sha256
 
+    def remove(self, sha256: str) -> None:
+        """Destroy a blob, durably; nothing happens when it is gone already."""
+        path = self.path(sha256)
+        self._step("blob.remove")
+        path.unlink(missing_ok=True)
+        if path.parent.exists():
+            _sync_folder(path.parent)
+        self._step("blob.removed")
+
     def sweep(self, known: Container[str], *, older_than: float) -> int:
         """Remove blobs not in `known` and leftovers whose mtime is before `older_than` (POSIX s); how many."""
         removed = 0

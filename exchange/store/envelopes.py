@@ -108,6 +108,11 @@ def insert_envelope(connection: Connection, row: EnvelopeRow, attachments: Seque
     connection.execute(insert(e).values(asdict(row)))
     if attachments:
         connection.execute(insert(a), [asdict(item) for item in attachments])
+    insert_deliveries(connection, deliveries, row.accepted_at)
+
+
+def insert_deliveries(connection: Connection, deliveries: Sequence[Delivery], at: datetime) -> None:
+    """Deliveries of packages that are here already."""
     rows = [
         {
             "id": item.id,
@@ -121,12 +126,13 @@ def insert_envelope(connection: Connection, row: EnvelopeRow, attachments: Seque
             "worker": "",
             "status": item.status,
             "last_error": item.last_error,
-            "created_at": row.accepted_at,
-            "updated_at": row.accepted_at,
+            "created_at": at,
+            "updated_at": at,
         }
         for item in deliveries
     ]
-    connection.execute(insert(d), rows)
+    if rows:
+        connection.execute(insert(d), rows)
 
 
 def attachments_of(connection: Connection, envelope: str) -> list[AttachmentRow]:
@@ -200,21 +206,6 @@ def statuses_of(connection: Connection, envelope: str) -> list[StatusRow]:
     """Status messages about a package in order of arrival."""
     rows = connection.execute(select(*s.c).where(s.c.envelope == envelope).order_by(s.c.received_at, s.c.id))
     return [StatusRow(**row._mapping) for row in rows]
-
-
-def park_status(connection: Connection, *, agency: str, document_id: str, sha256: str, seal_sha256: str, at: datetime) -> None:
-    """Keep a status that overtook its document."""
-    p = tables.parked_statuses
-    known = connection.execute(select(p.c.sha256).where(p.c.agency == agency, p.c.sha256 == sha256)).first()
-    if known is None:
-        connection.execute(insert(p).values(agency=agency, sha256=sha256, seal_sha256=seal_sha256, document_id=document_id, at=at))
-
-
-def parked(connection: Connection, document_id: str) -> list[tuple[str, str, str]]:
-    """(agency, digest, seal digest) of statuses that wait for a document."""
-    p = tables.parked_statuses
-    statement = select(p.c.agency, p.c.sha256, p.c.seal_sha256).where(p.c.document_id == document_id).order_by(p.c.at)
-    return [(row.agency, row.sha256, row.seal_sha256) for row in connection.execute(statement)]
 
 
 def insert_refusal(connection: Connection, row: RefusalRow) -> None:

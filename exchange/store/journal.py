@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, exists, func, insert, or_, select, update
 
 from exchange.errors import ReceiptInvalid
 from exchange.store.tables import cursors, inbox, incoming_statuses, outbox, outgoing_statuses
@@ -31,6 +31,8 @@ class Outbound:
     last_error: str
     envelope: str
     created_at: datetime
+    target: str = ""  # document id that a recall, update or replacement is about
+    frozen_by: str = ""  # document id of our recall of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,8 @@ class Inbound:
     arrival_year: int
     arrival_number: int
     status: str
+    kind: int = 0
+    superseded_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +111,11 @@ def outbound(connection: Connection, document_id: str, kind: int) -> Outbound | 
 
 
 def due_outbound(connection: Connection, now: datetime, limit: int) -> list[Outbound]:
-    """Packages to submit now."""
-    statement = select(*_OUT).where(outbox.c.state == "waiting", outbox.c.next_at <= now).order_by(outbox.c.next_at).limit(limit)
+    """Packages to submit now; a recall or update never before the document that it is about."""
+    o = outbox.alias("about")
+    first = exists().where(o.c.document_id == outbox.c.target, o.c.kind != outbox.c.kind, o.c.state == "waiting", o.c.target == "")
+    due = (outbox.c.state == "waiting", outbox.c.next_at <= now, or_(outbox.c.target == "", ~first))
+    statement = select(*_OUT).where(*due).order_by(outbox.c.next_at).limit(limit)
     return [Outbound(**row._mapping) for row in connection.execute(statement)]
 
 

@@ -104,6 +104,7 @@ envelopes = Table(
     Column("mark", Text, nullable=False, index=True),
     Column("header_sha256", Text, nullable=False),
     UniqueConstraint("sender", "document_id", "kind", name="envelopes_once"),
+    Index("envelopes_number", "sender", "code", "promulgation_date"),
 )
 
 attachments = Table(
@@ -165,6 +166,7 @@ parked_statuses = Table(
     Column("seal_sha256", Text, nullable=False),
     Column("document_id", Text, nullable=False, index=True),
     Column("at", Utc, nullable=False),
+    Column("id", Text, nullable=False, server_default=""),
 )
 
 mailbox = Table(
@@ -288,6 +290,8 @@ outbox = Table(
     Column("envelope", Text, nullable=False),
     Column("receipt", LargeBinary),
     Column("created_at", Utc, nullable=False),
+    Column("target", Text, nullable=False, server_default=""),
+    Column("frozen_by", Text, nullable=False, server_default=""),
     CheckConstraint("state IN ('waiting','sent','refused')", name="outbox_state"),
 )
 
@@ -310,6 +314,8 @@ inbox = Table(
     Column("arrival_year", Integer, nullable=False),
     Column("arrival_number", Integer, nullable=False),
     Column("status", Text, nullable=False),
+    Column("kind", SmallInteger, nullable=False, server_default="0"),
+    Column("superseded_by", Text, nullable=False, server_default=""),
     UniqueConstraint("arrival_year", "arrival_number", name="inbox_arrival"),
 )
 

@@ -22,7 +22,7 @@ from exchange.errors import (
     UnknownAgency,
 )
 from exchange.receipt import from_bytes
-from exchange.store import agencies, envelopes
+from exchange.store import agencies, changes
 from exchange.web.problems import document
 from tests.house import PULLER, PUSHER, SENDER, House
 
@@ -76,7 +76,7 @@ def test_a_status_that_overtakes_is_kept(house: House) -> None:
     with pytest.raises(StatusUnknownDocument):
         house.hub.report_status(PULLER, *house.status("03", document_id="A,1"))
     with house.hub.store.read() as connection:
-        assert [p[0] for p in envelopes.parked(connection, "A,1")] == [PULLER]
+        assert [p.agency for p in changes.parked(connection, "A,1")] == [PULLER]
 
 
 def test_operator_acts_only_where_lawful(house: House) -> None:
