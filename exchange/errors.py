@@ -233,6 +233,13 @@ class BadRequest(ExchangeError):
     status = 400
 
 
+class TooSlow(ExchangeError):
+    code = "request.too_slow"
+    vi = "Bên gọi gửi quá chậm hoặc ngừng gửi giữa chừng; kết nối đã đóng, xin gửi lại."
+    en = "The caller sent too slowly or stopped half-way; the connection was closed, please send again."
+    status = 408
+
+
 class StatusError(ExchangeError):
     code = "status.invalid"
     vi = "Thông báo trạng thái không hợp lệ."

@@ -145,8 +145,9 @@ async def _serve(hub: Hub, settings: HubSettings) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
     threads = ThreadPoolExecutor(settings.request_threads, thread_name_prefix="request")
-    app = make_app(hub, threads, max_package_bytes=settings.max_package_bytes, auditors=settings.auditors)
-    runner = web.AppRunner(app, access_log=None, max_field_size=MAX_FIELD, shutdown_timeout=20)
+    app = make_app(hub, threads, max_package_bytes=settings.max_package_bytes, auditors=settings.auditors, patience_seconds=settings.patience_seconds)
+    # The idle time also ends a head that trickles in; a compressed body is not unfolded: it would be larger than what was signed.
+    runner = web.AppRunner(app, access_log=None, max_field_size=MAX_FIELD, shutdown_timeout=20, keepalive_timeout=settings.idle_seconds, auto_decompress=False)
     await runner.setup()
     tls = server_tls(settings.tls_certificate, settings.tls_ca)
     await web.TCPSite(runner, settings.host, settings.port, ssl_context=tls, reuse_port=True).start()

@@ -14,9 +14,10 @@ EXCHANGE = [
     ["cli"],
     ["demo", "cli_custody"],
     ["cli_custody_day", "cli_custody_witness", "cli_custody_recover"],
-    ["cli_agency", "cli_conformance", "demo_house", "cli_custody_follow"],
+    ["cli_agency", "cli_conformance", "cli_simulate", "demo_house", "cli_custody_follow"],
     ["cli_hub", "cli_edxml", "demo_letter", "demo_signing"],
     ["cli_secret"],
+    ["simulate"],
     ["server"],
     ["live_trust"],
     ["web", "node", "conformance"],
@@ -27,7 +28,7 @@ EXCHANGE = [
     ["intake", "dispatch", "mailbox", "audit", "clocks", "publishing", "statements", "fsck"],
     ["vouching"],
     ["office"],
-    ["courier", "store", "mirror"],
+    ["courier", "store", "mirror", "patience"],
     ["edxml"],
     ["receipt", "profiles"],
     ["envelope", "delivery", "lifecycle", "custody", "origin"],
@@ -105,13 +106,15 @@ ONLY = {
     ),
     "xml": ("exchange/edxml/", "signing/evidence/"),
     "pyhanko": ("signing/sign_pdf/", "signing/verify_pdf/"),
-    "aiohttp": ("exchange/web/", "exchange/node/", "exchange/client.py", "exchange/courier.py", "exchange/cosigning.py", "exchange/server.py"),
+    "aiohttp": ("exchange/web/", "exchange/node/", "exchange/client.py", "exchange/courier.py", "exchange/cosigning.py", "exchange/server.py", "exchange/simulate/"),
 }
 ASYNC = (
     "exchange/web/",
     "exchange/node/",
     "exchange/client.py",
     "exchange/courier.py",
+    "exchange/patience.py",
+    "exchange/simulate/",
     "exchange/cosigning.py",
     "exchange/server.py",
     "exchange/cli_agency.py",
@@ -127,6 +130,7 @@ CLOCKS = {
     "exchange/cli_custody_follow.py",
     "exchange/cli_custody_witness.py",
     "exchange/cli_conformance.py",
+    "exchange/cli_simulate.py",
     "exchange/demo.py",
     "exchange/demo_house.py",
     "signing/cli_options.py",
@@ -148,7 +152,7 @@ def imports(tree: ast.AST) -> Iterator[str]:
             yield from (a.name for a in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             yield node.module
-            if node.module in ("exchange", "signing", "exchange.store", "exchange.web", "exchange.node", "exchange.edxml", "exchange.profiles"):
+            if node.module in ("exchange", "signing", "exchange.store", "exchange.web", "exchange.node", "exchange.edxml", "exchange.profiles", "exchange.simulate"):
                 yield from (f"{node.module}.{a.name}" for a in node.names)
 
 
