@@ -240,6 +240,14 @@ class TooSlow(ExchangeError):
     status = 408
 
 
+class NotHere(ExchangeError):
+    code = "simulate.not_here"
+    vi = "Chỉ mô phỏng với hệ thống trên máy này; muốn thử hệ thống khác của chính mình, phải viết rõ lời nhận trách nhiệm."
+    en = "Only systems on this machine are played with; for another one of your own, write that you take responsibility."
+    retry = False
+    status = 403
+
+
 class StatusError(ExchangeError):
     code = "status.invalid"
     vi = "Thông báo trạng thái không hợp lệ."
