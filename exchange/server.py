@@ -141,10 +141,10 @@ def configure_logs() -> None:
 
 
 def _without_traces(record: logging.LogRecord) -> bool:
-    """What is no HTTP is one line of the log, not twenty: strangers must not fill the disk with them."""
+    """What is no HTTP, or was cut, is one line of the log, not twenty: strangers must not fill the disk with them."""
     error = record.exc_info[1] if record.exc_info else None
-    if isinstance(error, HttpProcessingError):
-        record.exc_info, record.msg, record.args, record.levelno = None, "not HTTP: %s", (type(error).__name__,), logging.WARNING
+    if isinstance(error, (HttpProcessingError, ConnectionError)):
+        record.exc_info, record.msg, record.args, record.levelno = None, "no whole request: %s", (type(error).__name__,), logging.WARNING
     return True
 
 
