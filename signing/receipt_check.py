@@ -68,6 +68,9 @@ def check_evidence(evidence: bytes, seal: bytes, leaf: bytes, *, origin: str, in
         EvidenceInvalid, SealInvalid: it does not hold.
     """
     finding = verify_seal(hashlib.sha256(evidence).digest(), seal, trust, at=at)
+    # An agency's seal is trusted too, but what it says is not the hub's word.
+    if trust.hubs and finding.organisation not in trust.hubs:
+        raise EvidenceInvalid(f"sealed by {finding.signer[:100]}, which is not a hub", place="seal")
     said = read_leaf(leaf)
     root = parse_xml(evidence)
     document = _part(said, "doc")

@@ -44,9 +44,10 @@ def _cut(request: web.Request) -> None:
         request.transport.abort()
 
 
-async def late(_request: web.Request, body: bytes, _seen: Seen, means: Means) -> web.StreamResponse:
+async def late(request: web.Request, body: bytes, seen: Seen, means: Means) -> web.StreamResponse:
     """The honest answer, late."""
     await asyncio.sleep(means.late)
+    seen.honest = request.transport is not None and not request.transport.is_closing()
     return web.Response(body=body, content_type="application/json")
 
 

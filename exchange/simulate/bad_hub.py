@@ -41,7 +41,12 @@ class BadHub:
 
     async def __aenter__(self) -> BadHub:
         app = make_app(self.stage.hub, self._threads, max_package_bytes=1 << 30)
-        app.middlewares.insert(0, web.middleware(self._front))
+
+        @web.middleware
+        async def front(request: web.Request, handler: Handler) -> web.StreamResponse:
+            return await self._front(request, handler)
+
+        app.middlewares.insert(0, front)
         app.add_routes([web.route("*", "/elsewhere", self._elsewhere)])
         self._runner = web.AppRunner(app, access_log=None, max_field_size=MAX_FIELD, shutdown_timeout=1, handler_cancellation=True)
         await self._runner.setup()

@@ -106,7 +106,15 @@ ONLY = {
     ),
     "xml": ("exchange/edxml/", "signing/evidence/"),
     "pyhanko": ("signing/sign_pdf/", "signing/verify_pdf/"),
-    "aiohttp": ("exchange/web/", "exchange/node/", "exchange/client.py", "exchange/courier.py", "exchange/cosigning.py", "exchange/server.py", "exchange/simulate/"),
+    "aiohttp": (
+        "exchange/web/",
+        "exchange/node/",
+        "exchange/client.py",
+        "exchange/courier.py",
+        "exchange/cosigning.py",
+        "exchange/server.py",
+        "exchange/simulate",
+    ),
 }
 ASYNC = (
     "exchange/web/",
@@ -153,7 +161,7 @@ def imports(tree: ast.AST) -> Iterator[str]:
             yield from (a.name for a in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             yield node.module
-            if node.module in ("exchange", "signing", "exchange.store", "exchange.web", "exchange.node", "exchange.edxml", "exchange.profiles", "exchange.simulate"):
+            if node.module in ("exchange", "signing", "exchange.store", "exchange.web", "exchange.node", "exchange.edxml", "exchange.profiles"):
                 yield from (f"{node.module}.{a.name}" for a in node.names)
 
 

@@ -8,28 +8,35 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import aiohttp
 import pytest
 
+from exchange.agency import Agency, Mode
+from exchange.carrying import Carrying
 from exchange.client import Client
 from exchange.config import NodeSettings, load_node
-from exchange.conformance.criteria import NotAsked, NotMet, run
+from exchange.conformance.criteria import run
 from exchange.conformance.parties import Material, load_parties
+from exchange.courier import HttpsPush, client_tls
 from exchange.delivery import Retry
 from exchange.node.agent import Agent, open_desk, vkeys
 from exchange.node.desk import Desk
+from exchange.receipt import from_bytes
 from exchange.simulate.bad_answers import Means
 from exchange.simulate.bad_hub import BadHub
+from exchange.simulate.bad_node import SCENARIOS as NODES
+from exchange.simulate.bad_node import BadNode
 from exchange.simulate.bad_sender import BadSender
 from exchange.simulate.hub_scenarios import SCENARIOS as HUB
 from exchange.simulate.observed import FETCH, LIST, SUBMIT, TELL
 from exchange.simulate.sender_scenarios import SCENARIOS as SENDERS
 from exchange.simulate.speech import speech_of
 from exchange.simulate.stage import PARTNER, Stage
-from exchange.store import journal
+from exchange.store import agencies, journal
 from signing.keys import open_key
 from signing.trust import Trust
 from tests.connectors import give_secrets
-from tests.house import Pki
+from tests.house import PUSHER, SENDER, House, Pki
 from tests.journey.processes import HubProcess
 from tests.journey.test_conformance import parties
 
@@ -40,7 +47,7 @@ def now() -> datetime:
 
 @pytest.fixture(scope="module")
 def hub(pki: Pki, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
-    process = HubProcess(pki, tmp_path_factory.mktemp("bad-senders"), more="patience_seconds = 1.0\nidle_seconds = 1.5")
+    process = HubProcess(pki, tmp_path_factory.mktemp("bad-senders"), more="patience_seconds = 0.5\nidle_seconds = 1.0")
     give_secrets(process)
     process.start()
     yield process
@@ -56,7 +63,7 @@ def peak_mb(process: HubProcess) -> int:
 @pytest.mark.parametrize(("profile", "path", "unasked"), [("native", "", {"S-20"}), ("vxp", "/vxp", set()), ("lgsp", "/lgsp", {"S-08", "S-21"})])
 def test_our_hub_survives_every_bad_sender(hub: HubProcess, pki: Pki, tmp_path: Path, profile: str, path: str, unasked: set[str]) -> None:
     speech = speech_of(profile, hub.url + path, Material(load_parties(parties(pki, tmp_path)), now))
-    outcomes = run(BadSender(speech, wait=10, alive=10, patience=20, lines=10).steps())
+    outcomes = run(BadSender(speech, wait=10, alive=10, patience=20, lines=5).steps())
     assert [(o.criterion.number, o.detail) for o in outcomes if o.verdict == "not met"] == []
     assert {o.criterion.number for o in outcomes if o.verdict == "not asked"} == unasked
     assert len(outcomes) == len(SENDERS) == 22
@@ -65,6 +72,36 @@ def test_our_hub_survives_every_bad_sender(hub: HubProcess, pki: Pki, tmp_path: 
     log = (hub.folder / "hub.log").read_text()
     assert "internal_error" not in log and "Traceback" not in log
     assert [p.name for p in (hub.folder / "data" / "blobs").rglob("*") if p.is_file() and "tmp" in p.parent.name] == []
+
+
+@pytest.mark.parametrize("number", list(NODES))
+def test_our_hub_survives_every_bad_node(house: House, number: str) -> None:
+    """The real loop and the real courier; only the process around them is the test's."""
+    tls = house.pki.folder / "tls"
+
+    async def story() -> str:
+        bad = BadNode(NODES[number], tls_certificate=tls / f"{PUSHER}.pem", tls_ca=tls / "ca.pem", times=2, means=Means(late=0.5))
+        async with bad, aiohttp.ClientSession() as session:
+            agency = Agency(code=PUSHER, name="Cơ quan (mô phỏng)", mode=Mode.PUSH, endpoint=bad.url)
+            await asyncio.to_thread(house.hub.store.write, lambda c: agencies.put(c, agency))
+            house.hub.retry = Retry(first=timedelta(seconds=0.1), longest=timedelta(seconds=0.2))
+            receipt = await asyncio.to_thread(house.submit, house.package(recipients=(PUSHER,)))
+            push = HttpsPush(session, client_tls(tls / "hub.pem", tls / "ca.pem"), timeout_seconds=5)
+            loop = asyncio.create_task(Carrying(house.hub, push, 4).forever())
+            state = ""
+            for _ in range(150):
+                await asyncio.sleep(0.1)
+                (delivery,) = (await asyncio.to_thread(house.hub.timeline, SENDER, from_bytes(receipt).envelope))["deliveries"]
+                state = delivery["state"]
+                if state in ("delivered", "failed"):
+                    break
+            await asyncio.sleep(0.4)
+            loop.cancel()
+            await asyncio.gather(loop, return_exceptions=True)
+            assert state == ("failed" if number == "N-07" else "delivered")
+            return bad.finding()
+
+    assert asyncio.run(story())
 
 
 @pytest.fixture(scope="module")
