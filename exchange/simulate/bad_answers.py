@@ -44,10 +44,14 @@ def _cut(request: web.Request) -> None:
         request.transport.abort()
 
 
+def _gone(request: web.Request) -> bool:
+    return request.transport is None or request.transport.is_closing()
+
+
 async def late(request: web.Request, body: bytes, seen: Seen, means: Means) -> web.StreamResponse:
     """The honest answer, late."""
     await asyncio.sleep(means.late)
-    seen.honest = request.transport is not None and not request.transport.is_closing()
+    seen.honest = not _gone(request)
     return web.Response(body=body, content_type="application/json")
 
 
@@ -83,6 +87,8 @@ async def drip(request: web.Request, body: bytes, seen: Seen, _means: Means) -> 
     try:
         await response.prepare(request)
         for n in range(len(body)):
+            if _gone(request):
+                break
             await response.write(body[n : n + 1])
             seen.taken = n + 1
             await asyncio.sleep(DRIP)
@@ -97,7 +103,7 @@ async def endless(request: web.Request, _body: bytes, seen: Seen, means: Means) 
     try:
         await response.prepare(request)
         await response.write(b'{"v": "')
-        while seen.taken < means.endless:
+        while seen.taken < means.endless and not _gone(request):
             await response.write(CHUNK)
             seen.taken += len(CHUNK)
     except ConnectionError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Protocol
 
@@ -97,6 +98,7 @@ class Vxp:
         wire = Wire(url, ca=material.parties.tls_ca)
         self.kit, self.held = VxpKit(wire, material), VxpKit(Capture(wire), material)
         self.wire = wire
+        self._known: dict[str, bytes] = {}  # what an id stands for never changes
 
     def submit(self, package: bytes) -> Request:
         return captured(lambda: self.held.submit(package))
@@ -121,7 +123,11 @@ class Vxp:
         return str(value.get("DocId") or "").encode() if value.get("status") == "OK" else b""
 
     def listed(self, package: bytes) -> int:
-        return sum(self.kit.bytes_of(line["docId"]) == package for line in self.kit.post(self.kit.recipient, "getReceivedEdocList", SERVICE, EDOC)["data"])
+        lines = self.kit.post(self.kit.recipient, "getReceivedEdocList", SERVICE, EDOC)["data"]
+        for line in lines:
+            if line["docId"] not in self._known:
+                self._known[line["docId"]] = hashlib.sha256(self.kit.bytes_of(line["docId"])).digest()
+        return [self._known[line["docId"]] for line in lines].count(hashlib.sha256(package).digest())
 
     def alive(self) -> Request:
         return Request(self.wire, "POST", "/countReceiveEdoc", tuple(self.kit.headers(self.kit.sender, [SERVICE]).items()), b"{}")
@@ -135,6 +141,7 @@ class Lgsp:
         wire = Wire(url, ca=material.parties.tls_ca)
         self.kit, self.held = LgspKit(wire, material), LgspKit(Capture(wire), material)
         self.wire = wire
+        self._known: dict[str, bytes] = {}  # what an id stands for never changes
 
     def submit(self, package: bytes) -> Request:
         return captured(lambda: self.held.submit(package))
@@ -158,7 +165,11 @@ class Lgsp:
 
     def listed(self, package: bytes) -> int:
         lines = self.kit.done(self.kit.call(self.kit.recipient, "/v1/syncReceivedEdocList?messageType=edoc"))["data"]
-        return sum(str(self.kit.facts(self.kit.recipient, line["docId"])["edxml"]).encode() == package for line in lines)
+        for line in lines:
+            if line["docId"] not in self._known:
+                text = str(self.kit.facts(self.kit.recipient, line["docId"])["edxml"])
+                self._known[line["docId"]] = hashlib.sha256(text.encode()).digest()
+        return [self._known[line["docId"]] for line in lines].count(hashlib.sha256(package).digest())
 
     def alive(self) -> Request:
         return captured(lambda: self.held.call(self.held.sender, "/v1/syncReceivedEdocList?messageType=status"))
