@@ -127,6 +127,7 @@ ASYNC = (
     "exchange/cosigning.py",
     "exchange/server.py",
     "exchange/cli_agency.py",
+    "exchange/cli_simulate.py",
     "signing/sign_pdf/",
     "signing/verify_pdf/",
 )
