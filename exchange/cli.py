@@ -28,6 +28,7 @@ PLACES = {
     "keys": "signing.cli_keys",
     "edxml": "exchange.cli_edxml",
     "conformance": "exchange.cli_conformance",
+    "simulate": "exchange.cli_simulate",
     "demo": "exchange.demo",
 }
 

@@ -10,6 +10,7 @@ import asyncio
 import base64
 import binascii
 import hashlib
+import json
 import os
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -25,7 +26,7 @@ import structlog
 
 from exchange.courier import CHUNK, client_tls
 from exchange.edxml.status import read_status
-from exchange.errors import DigestMismatch, ExchangeError, HubUnreachable, NotWitnessed, ReceiptInvalid
+from exchange.errors import DigestMismatch, ExchangeError, HubUnreachable, NotWitnessed, ReceiptInvalid, TooLarge
 from exchange.gossip import HEADER, HeldHeads, from_header
 from exchange.lifecycle import parse_status
 from signing.errors import QuorumMissing, SigningError
@@ -36,6 +37,8 @@ from signing.trust import Trust
 from signing.witness_policy import WitnessPolicy, check_witnessed_proof
 
 POLL_SECONDS = 0.25
+LARGEST_ANSWER = 64 * 1024 * 1024  # of what is read into memory; packages and evidence go to files
+LARGEST_FILE = 4 * 1024**3
 log = structlog.get_logger()
 
 
@@ -53,7 +56,8 @@ class Refused(ExchangeError):
         self.hub_vi = str(problem.get("title_vi", ""))
         self.hub_en = str(problem.get("title", ""))
         self.hub_retry = bool(problem.get("retry", False))
-        self.hub_status = int(problem.get("status", 0))
+        status = problem.get("status", 0)
+        self.hub_status = status if isinstance(status, int) else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +114,10 @@ class Client:
 
     async def __aenter__(self) -> Self:
         connector = aiohttp.TCPConnector(ssl=self._tls, limit=64)
-        self._session = aiohttp.ClientSession(connector=connector, timeout=self._timeout, max_field_size=32768, middlewares=(self._gossip,))
+        # Never unfolded, never followed elsewhere: a hub gives what it has, itself, or nothing.
+        self._session = aiohttp.ClientSession(
+            connector=connector, timeout=self._timeout, max_field_size=32768, auto_decompress=False, middlewares=(self._gossip,)
+        )
         return self
 
     async def _gossip(self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
@@ -161,7 +168,10 @@ class Client:
         """Mailbox lines above the cursor `after`, and the next cursor."""
         path = f"/v1/inbox?after={after}&limit={limit}&wait={int(wait)}"
         value = await self._json(path)
-        return list(value["items"]), int(value["next"])
+        try:
+            return [dict(item) for item in value["items"]], int(value["next"])
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise HubUnreachable("the answer is not a list of lines", place=self._url) from error
 
     async def fetch(self, delivery: str, target: Path) -> Fetched:
         """Fetch a package to `target` (fsynced); its digest is compared.
@@ -172,13 +182,15 @@ class Client:
         digest, size = hashlib.sha256(), 0
         session = self._open()
         try:
-            async with session.get(f"{self._url}/v1/deliveries/{quote(delivery, safe='')}/package") as answer:
+            async with session.get(f"{self._url}/v1/deliveries/{quote(delivery, safe='')}/package", allow_redirects=False) as answer:
                 if answer.status >= 300:
                     raise await _refusal(answer)
                 with target.open("wb") as file:
                     async for chunk in answer.content.iter_chunked(CHUNK):
                         digest.update(chunk)
                         size += len(chunk)
+                        if size > LARGEST_FILE:
+                            raise TooLarge(f"more than {LARGEST_FILE} bytes", place="package")
                         file.write(chunk)
                     file.flush()
                     await asyncio.to_thread(os.fsync, file.fileno())
@@ -223,7 +235,7 @@ class Client:
         """Write the evidence file to `target`."""
         url = f"{self._url}/v1/documents/{quote(envelope, safe='')}/evidence?content={int(content)}"
         try:
-            async with self._open().get(url) as answer:
+            async with self._open().get(url, allow_redirects=False) as answer:
                 if answer.status >= 300:
                     raise await _refusal(answer)
                 with target.open("wb") as file:
@@ -292,23 +304,22 @@ class Client:
             await asyncio.sleep(POLL_SECONDS)
 
     async def _json(self, path: str) -> dict[str, Any]:
-        session = self._open()
+        data = (await self._call("GET", path))[2]
         try:
-            async with session.get(self._url + path) as answer:
-                if answer.status >= 300:
-                    raise await _refusal(answer)
-                value: dict[str, Any] = await answer.json()
-                return value
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise HubUnreachable(f"{type(error).__name__}: {error}", place=self._url) from error
+            value = json.loads(data)
+        except (ValueError, RecursionError) as error:
+            raise HubUnreachable("the answer is not JSON", place=self._url) from error
+        if not isinstance(value, dict):
+            raise HubUnreachable("the answer is not a JSON object", place=self._url)
+        return value
 
     async def _call(self, method: str, path: str, *, data: Any = None, headers: dict[str, str] | None = None) -> tuple[int, Any, bytes]:
         session = self._open()
         try:
-            async with session.request(method, self._url + path, data=data, headers=headers) as answer:
+            async with session.request(method, self._url + path, data=data, headers=headers, allow_redirects=False) as answer:
                 if answer.status >= 300:
                     raise await _refusal(answer)
-                return answer.status, answer.headers, await answer.read()
+                return answer.status, answer.headers, await _whole(answer)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise HubUnreachable(f"{type(error).__name__}: {error}", place=self._url) from error
 
@@ -324,10 +335,20 @@ def _proves_nothing(data: bytes, detail: str) -> ReceiptInvalid:
     return error
 
 
+async def _whole(answer: aiohttp.ClientResponse) -> bytes:
+    """An answer that is read into memory, which a hub must not fill."""
+    data = bytearray()
+    async for chunk in answer.content.iter_chunked(CHUNK):
+        data += chunk
+        if len(data) > LARGEST_ANSWER:
+            raise HubUnreachable(f"an answer of more than {LARGEST_ANSWER} bytes")
+    return bytes(data)
+
+
 async def _refusal(answer: aiohttp.ClientResponse) -> ExchangeError:
     try:
-        problem = await answer.json(content_type=None)
-    except (ValueError, aiohttp.ClientError):
+        problem = json.loads(await _whole(answer))
+    except (ValueError, RecursionError, aiohttp.ClientError):
         problem = None
     if not isinstance(problem, dict) or "code" not in problem:
         return HubUnreachable(f"HTTP {answer.status}")

@@ -66,12 +66,13 @@ class HttpsPush:
         timeout = aiohttp.ClientTimeout(total=self._timeout, connect=10)
         url = parcel.endpoint.rstrip("/") + "/v1/deliveries"
         try:
-            async with self._session.post(url, data=_read(parcel.path), headers=headers, ssl=self._tls, timeout=timeout) as answer:
+            # A node that sends us elsewhere would have the hub's certificate open other doors.
+            async with self._session.post(url, data=_read(parcel.path), headers=headers, ssl=self._tls, timeout=timeout, allow_redirects=False) as answer:
                 text = (await answer.content.read(2000)).decode(errors="replace")
                 if answer.status < 300:
                     return Carried(ok=True)
-                # A refusal by the node is final; overload and its own failures are not.
-                temporary = answer.status >= 500 or answer.status in (408, 429)
+                # A refusal by the node is final; overload, its own failures and a wrong address are not.
+                temporary = answer.status >= 500 or answer.status in (408, 429) or answer.status < 400
                 return Carried(ok=False, temporary=temporary, detail=f"HTTP {answer.status}: {text[:300]}")
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             return Carried(ok=False, temporary=True, detail=f"{type(error).__name__}: {error}"[:300])

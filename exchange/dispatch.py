@@ -8,6 +8,7 @@ no custody entry. Failure notices never cause failure notices.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -44,10 +45,10 @@ class Carriage:
     facts: str
 
 
-def claim(office: Office, limit: int, *, worker: str) -> list[Carriage]:
-    """Claim up to `limit` due push deliveries for `LEASE`."""
+def claim(office: Office, limit: int, *, worker: str, room: Mapping[str, int] | None = None, most: int = 0) -> list[Carriage]:
+    """Claim up to `limit` due push deliveries for `LEASE`; of one recipient no more than it has room for."""
     now = office.clock()
-    claimed = office.store.write(lambda c: queue.claim(c, now=now, lease=LEASE, limit=limit, worker=worker))
+    claimed = office.store.write(lambda c: queue.claim(c, now=now, lease=LEASE, limit=limit, worker=worker, room=room, most=most))
     carriages = []
     with office.store.read() as connection:
         for delivery in claimed:
@@ -73,6 +74,12 @@ def claim(office: Office, limit: int, *, worker: str) -> list[Carriage]:
                 )
             )
     return carriages
+
+
+def extend(office: Office, carriage: Carriage) -> bool:
+    """Make the lease of a carriage under way longer; False when it is no longer ours."""
+    until = office.clock() + LEASE
+    return office.store.write(lambda c: queue.extend(c, carriage.delivery, carriage.attempt, until=until))
 
 
 def settle(office: Office, carriage: Carriage, *, ok: bool, temporary: bool, detail: str, retry: Retry) -> bool:

@@ -266,6 +266,21 @@ class BadRequest(ExchangeError):
     status = 400
 
 
+class TooSlow(ExchangeError):
+    code = "request.too_slow"
+    vi = "Bên gọi gửi quá chậm hoặc ngừng gửi giữa chừng; kết nối đã đóng, xin gửi lại."
+    en = "The caller sent too slowly or stopped half-way; the connection was closed, please send again."
+    status = 408
+
+
+class NotHere(ExchangeError):
+    code = "simulate.not_here"
+    vi = "Chỉ mô phỏng với hệ thống trên máy này; muốn thử hệ thống khác của chính mình, phải viết rõ lời nhận trách nhiệm."
+    en = "Only systems on this machine are played with; for another one of your own, write that you take responsibility."
+    retry = False
+    status = 403
+
+
 class StatusError(ExchangeError):
     code = "status.invalid"
     vi = "Thông báo trạng thái không hợp lệ."

@@ -7,7 +7,7 @@ plain and synchronous; they may be called from any thread.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -226,9 +226,13 @@ class Hub:
 
     # -- dispatch loop -----------------------------------------------------
 
-    def claim(self, limit: int) -> list[Carriage]:
-        """Claim due push deliveries."""
-        return dispatch.claim(self.office, limit, worker=self.worker)
+    def claim(self, limit: int, *, room: Mapping[str, int] | None = None, most: int = 0) -> list[Carriage]:
+        """Claim due push deliveries; of one recipient no more than it has room for."""
+        return dispatch.claim(self.office, limit, worker=self.worker, room=room, most=most)
+
+    def extend(self, carriage: Carriage) -> bool:
+        """Make the lease of a carriage under way longer."""
+        return dispatch.extend(self.office, carriage)
 
     def settle(self, carriage: Carriage, *, ok: bool, temporary: bool, detail: str) -> bool:
         """Record what came of an attempt; False when the lease was lost."""

@@ -15,14 +15,15 @@ import aiohttp
 import structlog
 import uvloop
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
+from exchange.carrying import Carrying
 from exchange.clocks import Limits
 from exchange.config import HubSettings, password
 from exchange.connector import Connector
 from exchange.cosigning import Cosigning
-from exchange.courier import Courier, HttpsPush, Parcel, client_tls, server_tls
+from exchange.courier import HttpsPush, client_tls, server_tls
 from exchange.delivery import Retry
-from exchange.dispatch import Carriage
 from exchange.errors import CustodyError
 from exchange.hub import Hub
 from exchange.live_trust import LiveTrust, keep_fresh
@@ -44,7 +45,6 @@ log = structlog.get_logger()
 MAX_FIELD = 32 * 1024  # a seal with its chain is 3 to 5 KB of base64
 SOURCES_SECONDS = 60.0
 TICK_SECONDS = 1.0
-IDLE_SECONDS = 0.5
 
 
 def now() -> datetime:
@@ -128,6 +128,7 @@ def run_hub(settings: HubSettings) -> None:
 def configure_logs() -> None:
     """JSON lines on standard error: a machine key beside the human sentence."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+    logging.getLogger("aiohttp.server").addFilter(_without_traces)
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -139,14 +140,23 @@ def configure_logs() -> None:
     )
 
 
+def _without_traces(record: logging.LogRecord) -> bool:
+    """What is no HTTP, or was cut, is one line of the log, not twenty: strangers must not fill the disk with them."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, (HttpProcessingError, ConnectionError)):
+        record.exc_info, record.msg, record.args, record.levelno = None, "no whole request: %s", (type(error).__name__,), logging.WARNING
+    return True
+
+
 async def _serve(hub: Hub, settings: HubSettings) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
     threads = ThreadPoolExecutor(settings.request_threads, thread_name_prefix="request")
-    app = make_app(hub, threads, max_package_bytes=settings.max_package_bytes, auditors=settings.auditors)
-    runner = web.AppRunner(app, access_log=None, max_field_size=MAX_FIELD, shutdown_timeout=20)
+    app = make_app(hub, threads, max_package_bytes=settings.max_package_bytes, auditors=settings.auditors, patience_seconds=settings.patience_seconds)
+    # The idle time also ends a head that trickles in; a compressed body is not unfolded: it would be larger than what was signed.
+    runner = web.AppRunner(app, access_log=None, max_field_size=MAX_FIELD, shutdown_timeout=20, keepalive_timeout=settings.idle_seconds, auto_decompress=False)
     await runner.setup()
     tls = server_tls(settings.tls_certificate, settings.tls_ca)
     await web.TCPSite(runner, settings.host, settings.port, ssl_context=tls, reuse_port=True).start()
@@ -157,7 +167,7 @@ async def _serve(hub: Hub, settings: HubSettings) -> None:
         push = HttpsPush(session, client_tls(settings.tls_certificate, settings.tls_ca))
         cosigning = make_cosigning(hub, settings, session)
         loops = [
-            asyncio.create_task(_dispatch(hub, push, settings.push_workers)),
+            asyncio.create_task(Carrying(hub, push, settings.push_workers).forever()),
             asyncio.create_task(_clock(hub)),
             asyncio.create_task(cosigning.publishing(settings.publish_seconds)),
             asyncio.create_task(cosigning.sealing()),
@@ -182,38 +192,6 @@ def make_cosigning(hub: Hub, settings: HubSettings, session: aiohttp.ClientSessi
     publisher = Publisher(hub.office, hub.policy)
     tls = client_tls(settings.tls_certificate, settings.tls_ca)
     return Cosigning(publisher, Sealer(publisher, second, worker=hub.worker), session, tls, timeout_seconds=settings.witness_timeout_seconds)
-
-
-async def _dispatch(hub: Hub, courier: Courier, workers: int) -> None:
-    """Claim, carry, settle; as many at a time as there are workers."""
-    while True:
-        try:
-            carriages = await asyncio.to_thread(hub.claim, workers)
-        except Exception as error:  # the loop outlives any failure of one round
-            log.exception("dispatch", action="dispatch_failed", kind=type(error).__name__)
-            carriages = []
-        if carriages:
-            await asyncio.gather(*(_carry(hub, courier, c) for c in carriages))
-        else:
-            await asyncio.sleep(IDLE_SECONDS)
-
-
-async def _carry(hub: Hub, courier: Courier, carriage: Carriage) -> None:
-    parcel = Parcel(
-        delivery=carriage.delivery,
-        envelope=carriage.envelope,
-        endpoint=carriage.endpoint,
-        path=carriage.path,
-        sha256=carriage.sha256,
-        size=carriage.size,
-        seal=carriage.seal,
-        facts=carriage.facts,
-    )
-    outcome = await courier.carry(parcel)
-    try:
-        await asyncio.to_thread(hub.settle, carriage, ok=outcome.ok, temporary=outcome.temporary, detail=outcome.detail)
-    except Exception as error:  # the lease runs out and another round settles it
-        log.exception("settle", action="settle_failed", delivery=carriage.delivery, kind=type(error).__name__)
 
 
 async def _clock(hub: Hub) -> None:

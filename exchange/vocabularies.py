@@ -74,6 +74,7 @@ _TO_LGSP: Mapping[str, str] = {
     "access.not_the_sender": "19",
     "status": "22",
     "request": "22",
+    "request.too_slow": "20",
     "not_found": "10",
     "delivery": "20",
     "change": "10",

@@ -82,6 +82,7 @@ def make_pki(
     hub = ec.generate_private_key(ec.SECP256R1())
     certificate = _leaf(issuing, hub.public_key(), organisation_name(HUB_NAME, origin.split("/")[0]), now)
     _save(directory / "hub" / "seal.pem", hub, [certificate, issuing.certificate])
+    _write(trust / "hubs", f"{HUB_NAME}\n".encode())
     _log_key(directory, origin)
     for code, _ in agencies:
         _witness_keys(directory / "agencies" / code, code)

@@ -68,6 +68,9 @@ def check_evidence(evidence: bytes, seal: bytes, leaf: bytes, *, origin: str, in
         EvidenceInvalid, SealInvalid: it does not hold.
     """
     finding = verify_seal(hashlib.sha256(evidence).digest(), seal, trust, at=at)
+    # An agency's seal is trusted too, but what it says is not the hub's word.
+    if trust.hubs and finding.organisation not in trust.hubs:
+        raise EvidenceInvalid(f"sealed by {finding.signer[:100]}, which is not a hub", place="seal")
     said = read_leaf(leaf)
     root = parse_xml(evidence)
     document = _part(said, "doc")
@@ -111,7 +114,7 @@ def check_receipt(data: bytes, *, trust: Trust, vkeys: Sequence[str], at: dateti
         leaf = base64.b64decode(receipt["leaf"], validate=True)
         proof, envelope = str(receipt["proof"]), str(receipt["envelope"])
         index, event = int(receipt["index"]), str(receipt["event"])
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, OverflowError) as error:
         raise EvidenceInvalid(f"receipt: {error}", place="receipt") from error
     proven, checkpoint = verify_proof(proof, leaf, vkeys)
     facts = check_evidence(evidence, seal, leaf, origin=checkpoint.origin, index=proven, trust=trust, at=at)
@@ -168,11 +171,18 @@ def _load(data: bytes) -> dict[str, Any]:
     if len(data) > _LARGEST:
         raise EvidenceInvalid("receipt too large", place="receipt")
     try:
-        value = json.loads(data)
+        value = json.loads(data, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         raise EvidenceInvalid("receipt is not JSON", place="receipt") from error
     if not isinstance(value, dict):
         raise EvidenceInvalid("receipt is not an object", place="receipt")
+    return value
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):  # another program might read the other one
+        raise EvidenceInvalid("a name stands twice in the receipt", place="receipt")
     return value
 
 

@@ -65,6 +65,7 @@ class Trust:
     agency_certificates: frozenset[str] = field(default_factory=frozenset)
     terms: tuple[AnchorTerms, ...] = ()
     ocsps: tuple[bytes, ...] = ()
+    hubs: frozenset[str] = frozenset()  # organisations whose seal on evidence counts as a hub's; empty: any that is trusted
 
     @classmethod
     def load(cls, directory: Path) -> Trust:
@@ -78,19 +79,22 @@ class Trust:
             intermediates = tuple(der for path in files(directory / "intermediates") for der in read_certificates(path))
             crls = [crl_der(path.read_bytes()) for path in files(directory / "crls")]
             ocsps = [path.read_bytes() for path in files(directory / "ocsps")]
+            hubs = (directory / "hubs").read_text().splitlines() if (directory / "hubs").exists() else []
         except (OSError, ValueError) as error:
             raise TrustUnusable(str(error), place=str(directory)) from error
         if not anchors:
             raise TrustUnusable("no anchor", place=str(directory / "anchors"))
         crls += [path.read_bytes() for path in files(directory / "cache" / "crls") if path.suffix == ".crl"]
         ocsps += [path.read_bytes() for path in files(directory / "cache" / "ocsps") if path.suffix == ".ocsp"]
-        return cls(anchors, intermediates, tuple(dict.fromkeys(crls)), terms=terms, ocsps=tuple(dict.fromkeys(ocsps)))
+        named = frozenset(name.strip() for name in hubs if name.strip())
+        return cls(anchors, intermediates, tuple(dict.fromkeys(crls)), terms=terms, ocsps=tuple(dict.fromkeys(ocsps)), hubs=named)
 
     @cached_property
     def fingerprint(self) -> str:
         """Lower-hex SHA-256 over everything in it. Computed once."""
         digest = hashlib.sha256()
-        parts = (*self.anchors, b"|", *self.intermediates, b"|", *self.crls, *(s.encode() for s in sorted(self.agency_certificates)))
+        named = (*sorted(self.agency_certificates), *(f"hub {name}" for name in sorted(self.hubs)))
+        parts = (*self.anchors, b"|", *self.intermediates, b"|", *self.crls, *(s.encode() for s in named))
         for part in (*parts, b"|", *self.ocsps, b"|", repr(self.terms).encode()):
             digest.update(hashlib.sha256(part).digest())
         return digest.hexdigest()

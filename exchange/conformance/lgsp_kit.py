@@ -107,7 +107,8 @@ class LgspKit:
     def doctype(self) -> str:
         return self.refused(self.submit(with_doctype(self.material.package("L4"))))
 
-    def _get(self, party: Party, identity: str) -> dict[str, Any]:
+    def facts(self, party: Party, identity: str) -> dict[str, Any]:
+        """What getEdoc gives the party."""
         value: dict[str, Any] = self.done(self.call(party, f"/v1/getEdoc?docId={quote(identity)}"))["data"]
         return value
 
@@ -116,7 +117,7 @@ class LgspKit:
         end = time.monotonic() + self.wait
         while True:
             for line in self.done(self.call(self.recipient, "/v1/syncReceivedEdocList?messageType=edoc"))["data"]:
-                if str(self._get(self.recipient, line["docId"])["edxml"]).encode() == package:
+                if str(self.facts(self.recipient, line["docId"])["edxml"]).encode() == package:
                     want(line["status"] == "INITIAL", line)
                     self.received = str(line["docId"])
                     return self.received
@@ -124,7 +125,7 @@ class LgspKit:
             time.sleep(0.5)
 
     def fetched(self) -> None:
-        value = self._get(self.recipient, needed(self.received, "L-10"))
+        value = self.facts(self.recipient, needed(self.received, "L-10"))
         want(value["from"] == self.sender.agency and value["edxml"].encode() == self.package, "other bytes")
         want([base64.b64decode(a["fileContent"]) for a in value["attachments"]] == [one_page()], "other file")
 
@@ -140,4 +141,4 @@ class LgspKit:
         message = self.material.status("L1", "01")
         self.done(self.submit(message, party=self.recipient, kind="status"))
         lines = self.done(self.call(self.sender, "/v1/syncReceivedEdocList?messageType=status"))["data"]
-        want(any(self._get(self.sender, line["docId"])["edxml"].encode() == message for line in lines), f"{len(lines)} lines")
+        want(any(self.facts(self.sender, line["docId"])["edxml"].encode() == message for line in lines), f"{len(lines)} lines")

@@ -123,7 +123,8 @@ class NativeKit:
         want(answer.headers.get("content-type", "").startswith("application/problem+json") and set(value) >= PROBLEM, answer)
         want(value["title"] and value["title_vi"] and value.get("place") and value["retry"] is False, answer)
 
-    def _inbox(self, party: Party) -> list[dict[str, Any]]:
+    def items(self, party: Party) -> list[dict[str, Any]]:
+        """Everything in a party's mailbox."""
         items: list[dict[str, Any]] = []
         after = 0
         while True:
@@ -137,7 +138,7 @@ class NativeKit:
         envelope = needed(self.envelope, "N-02")
         end = time.monotonic() + self.wait
         while True:
-            for line in self._inbox(self.recipient):
+            for line in self.items(self.recipient):
                 if line.get("envelope") == envelope and line.get("kind") == "document":
                     self.delivery = str(line["delivery"])
                     return self.delivery
@@ -157,5 +158,5 @@ class NativeKit:
 
     def told(self) -> None:
         envelope = needed(self.envelope, "N-02")
-        lines = [line for line in self._inbox(self.sender) if line.get("kind") == "status" and line.get("envelope") == envelope]
+        lines = [line for line in self.items(self.sender) if line.get("kind") == "status" and line.get("envelope") == envelope]
         want([line["code"] for line in lines] == ["01"], lines)

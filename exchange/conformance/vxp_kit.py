@@ -150,18 +150,19 @@ class VxpKit:
         end = time.monotonic() + self.wait
         while True:
             for line in self.post(self.recipient, "getReceivedEdocList", SERVICE, EDOC)["data"]:
-                if line["from"] == self.sender.agency and self._bytes(line["docId"]) == package:
+                if line["from"] == self.sender.agency and self.bytes_of(line["docId"]) == package:
                     want(line["status"] == "initial" and line["to"] == self.recipient.agency, line)
                     self.received = str(line["docId"])
                     return self.received
             want(time.monotonic() < end, f"not listed within {self.wait:.0f} s")
             time.sleep(0.5)
 
-    def _bytes(self, identity: str, party: Party | None = None) -> bytes:
+    def bytes_of(self, identity: str, party: Party | None = None) -> bytes:
+        """What getEdoc gives the party, by default the recipient."""
         return base64.b64decode(self.post(party or self.recipient, "getEdoc", ("docId", identity), ("filePath", ""), body=b"{}")["data"])
 
     def fetched(self) -> None:
-        want(self._bytes(needed(self.received, "V-14")) == self.package, "other bytes")
+        want(self.bytes_of(needed(self.received, "V-14")) == self.package, "other bytes")
 
     def downloaded(self) -> None:
         headers = self.headers(self.recipient, [("docId", needed(self.received, "V-14")), ("filePath", "")])
@@ -183,7 +184,7 @@ class VxpKit:
         answer = self.submit(message, party=self.recipient, kind="status")
         want(answer.json().get("status") == "OK", answer)
         lines = self.post(self.sender, "getReceivedEdocList", SERVICE, STATUS)["data"]
-        want(any(self._bytes(line["docId"], self.sender) == message for line in lines), f"{len(lines)} lines")
+        want(any(self.bytes_of(line["docId"], self.sender) == message for line in lines), f"{len(lines)} lines")
 
     def nothing(self) -> str:
         return self.refused(self.wire.call("POST", "/getEdoc", self.headers(self.recipient, [("docId", "khong-co")]), b"{}"))

@@ -151,7 +151,7 @@ async def _local(desk: Desk, settings: NodeSettings, shelf: Shelf, watch: Watch)
 
 
 async def _push(desk: Desk, settings: NodeSettings) -> web.AppRunner:
-    runner = web.AppRunner(push_app(desk), access_log=None, max_field_size=MAX_FIELD, shutdown_timeout=5)
+    runner = web.AppRunner(push_app(desk), access_log=None, max_field_size=MAX_FIELD, shutdown_timeout=5, keepalive_timeout=75, auto_decompress=False)
     await runner.setup()
     tls = server_tls(settings.tls_certificate, settings.tls_ca)
     await web.TCPSite(runner, settings.host, settings.push_port, ssl_context=tls).start()

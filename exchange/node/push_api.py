@@ -6,15 +6,18 @@ import asyncio
 import base64
 import hashlib
 import json
+from typing import Any
 
 from aiohttp import web
 
 from exchange.errors import BadRequest, DigestMismatch, NotAuthenticated
 from exchange.node.answers import as_problems
 from exchange.node.desk import Desk
+from exchange.patience import pieces
 
 DESK = web.AppKey("desk", Desk)
 CHUNK = 256 * 1024
+PATIENCE = 30.0  # seconds for the next piece
 
 
 def push_app(desk: Desk) -> web.Application:
@@ -45,15 +48,15 @@ async def deliver(request: web.Request) -> web.Response:
     desk = request.app[DESK]
     try:
         seal = base64.b64decode(request.headers["Vanthu-Seal"], validate=True)
-        facts = json.loads(base64.b64decode(request.headers.get("Vanthu-Facts", "e30="), validate=True))
+        facts: dict[str, Any] = dict(json.loads(base64.b64decode(request.headers.get("Vanthu-Facts", "e30="), validate=True)))
         delivery, envelope = request.headers["Vanthu-Delivery"], request.headers["Vanthu-Envelope"]
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, TypeError, RecursionError) as error:
         raise BadRequest(str(error), place="headers") from error
     digest = hashlib.sha256()
     target = desk.store.blobs.temporary()
     try:
         with target.open("wb") as file:
-            async for chunk in request.content.iter_chunked(CHUNK):
+            async for chunk in pieces(lambda: request.content.read(CHUNK), PATIENCE):
                 digest.update(chunk)
                 file.write(chunk)
         if request.headers.get("Repr-Digest") != f"sha-256=:{base64.b64encode(digest.digest()).decode()}:":

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, insert, or_, select, update
+from sqlalchemy import Connection, and_, case, func, insert, literal, or_, select, update
 
 from exchange.delivery import Delivery, State
 from exchange.store.tables import agencies, envelopes
@@ -48,20 +48,29 @@ def _delivery(row: Any) -> Delivery:
     return Delivery(**{**values, "state": State(values["state"])})
 
 
-def claim(connection: Connection, *, now: datetime, lease: timedelta, limit: int, worker: str) -> list[Delivery]:
-    """Claim due push deliveries: urgent first, then one per recipient in turn."""
+def claim(
+    connection: Connection, *, now: datetime, lease: timedelta, limit: int, worker: str, room: Mapping[str, int] | None = None, most: int = 0
+) -> list[Delivery]:
+    """Claim due push deliveries: urgent first, then one per recipient in turn.
+
+    Args:
+        room: how many more a recipient may have; one that is not named may have `most` (0: any number).
+    """
     due = or_(
         and_(d.c.state == State.QUEUED.value, d.c.next_at <= now),
         and_(d.c.state == State.CLAIMED.value, d.c.lease_until <= now),
     )
     turn = func.row_number().over(partition_by=(d.c.recipient, d.c.priority), order_by=(d.c.next_at, d.c.id))
+    place = func.row_number().over(partition_by=d.c.recipient, order_by=(d.c.priority.desc(), d.c.next_at, d.c.id))
+    allowed = case(dict(room), value=d.c.recipient, else_=most or limit) if room else literal(most or limit)
     ranked = (
-        select(d.c.id, d.c.priority, d.c.next_at, turn.label("turn"))
+        select(d.c.id, d.c.priority, d.c.next_at, turn.label("turn"), place.label("place"), allowed.label("allowed"))
         .join(agencies, agencies.c.code == d.c.recipient)
         .where(due, agencies.c.mode == "push")
         .subquery()
     )
-    chosen = connection.execute(select(ranked.c.id).order_by(ranked.c.priority.desc(), ranked.c.turn, ranked.c.next_at, ranked.c.id).limit(limit)).scalars()
+    first = (ranked.c.priority.desc(), ranked.c.turn, ranked.c.next_at, ranked.c.id)
+    chosen = connection.execute(select(ranked.c.id).where(ranked.c.place <= ranked.c.allowed).order_by(*first).limit(limit)).scalars()
     claimed = []
     for id in chosen:
         row = connection.execute(
@@ -73,6 +82,12 @@ def claim(connection: Connection, *, now: datetime, lease: timedelta, limit: int
         if row is not None:
             claimed.append(_delivery(row))
     return claimed
+
+
+def extend(connection: Connection, id: str, attempt: int, *, until: datetime) -> bool:
+    """Make the lease of an attempt longer; False when it is not that attempt's any more."""
+    ours = (d.c.id == id, d.c.attempt == attempt, d.c.state == State.CLAIMED.value)
+    return connection.execute(update(d).where(*ours).values(lease_until=until)).rowcount == 1
 
 
 def settle(connection: Connection, id: str, attempt: int, state: State, *, now: datetime, error: str, next_at: datetime) -> bool:

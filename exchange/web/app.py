@@ -12,19 +12,21 @@ from aiohttp import web
 from exchange.hub import Hub
 from exchange.web import custody_api, heads, lgsp_api, native_api, statements_api, vxp_api
 from exchange.web.auth import HUB, THREADS, in_thread
-from exchange.web.native_api import MAX_PACKAGE
+from exchange.web.native_api import MAX_PACKAGE, PATIENCE
 from exchange.web.problems import as_problems
 from exchange.web.wake import WAKE, Wake
 
 
-def make_app(hub: Hub, threads: Executor, *, max_package_bytes: int, auditors: Sequence[str] = ()) -> web.Application:
+def make_app(hub: Hub, threads: Executor, *, max_package_bytes: int, auditors: Sequence[str] = (), patience_seconds: float = 30.0) -> web.Application:
     """The application over one hub.
 
     Args:
         auditors: agencies that may read every entry of the log.
+        patience_seconds: how long the next piece of a body may take.
     """
     app = web.Application(middlewares=[as_problems], client_max_size=1 << 20)
     app[HUB], app[THREADS], app[WAKE], app[MAX_PACKAGE] = hub, threads, Wake(), max_package_bytes
+    app[PATIENCE] = patience_seconds
     app[custody_api.AUDITORS] = frozenset(auditors)
     app.on_shutdown.append(app[WAKE].close)
     heads.join(app)

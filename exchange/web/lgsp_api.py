@@ -10,7 +10,6 @@ import json
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 from aiohttp import BodyPartReader, web
 
@@ -19,11 +18,12 @@ from exchange.edxml.read import read_package
 from exchange.edxml.xml_text import local_time
 from exchange.envelope import Attachment
 from exchange.errors import BadRequest, EnvelopeError, TooLarge
+from exchange.patience import pieces, within
 from exchange.profiles import lgsp, vxp
 from exchange.web.auth import HUB, in_thread
-from exchange.web.native_api import CHUNK, MAX_PACKAGE, MAX_STATUS
+from exchange.web.native_api import CHUNK, MAX_PACKAGE, MAX_STATUS, PATIENCE
 from exchange.web.vxp_api import BASE64_CHUNK
-from exchange.web.vxp_auth import MAX_JSON, in_profile, lgsp_caller, told
+from exchange.web.vxp_auth import in_profile, json_object, lgsp_caller, small, told
 from exchange.web.wake import WAKE
 
 PARTS = 8
@@ -70,7 +70,7 @@ async def _parts(request: web.Request, target: Path) -> tuple[str, str]:
     try:
         reader = await request.multipart()
         for _ in range(PARTS):
-            part = await reader.next()
+            part = await within(request.app[PATIENCE], reader.next())
             if part is None:
                 break
             if not isinstance(part, BodyPartReader):
@@ -78,7 +78,7 @@ async def _parts(request: web.Request, target: Path) -> tuple[str, str]:
             if part.name == "edocFile" and not sha256:
                 sha256 = await _file(request, part, target)
             elif part.name == "messageType":
-                kind = (await part.read_chunk(64)).decode("ascii", "replace").strip()
+                kind = (await within(request.app[PATIENCE], part.read_chunk(64))).decode("ascii", "replace").strip()
             else:
                 raise BadRequest("unknown or repeated part", place=(part.name or "")[:40])
     except (ValueError, AssertionError) as error:
@@ -93,7 +93,7 @@ async def _parts(request: web.Request, target: Path) -> tuple[str, str]:
 async def _file(request: web.Request, part: BodyPartReader, target: Path) -> str:
     digest, size, limit = hashlib.sha256(), 0, request.app[MAX_PACKAGE]
     with target.open("wb") as file:
-        while chunk := await part.read_chunk(CHUNK):
+        async for chunk in pieces(lambda: part.read_chunk(CHUNK), request.app[PATIENCE]):
             size += len(chunk)
             if size > limit:
                 raise TooLarge(f"more than {limit} bytes")
@@ -171,25 +171,10 @@ async def _whole(file: Fetched, attachments: list[Attachment]) -> AsyncIterator[
 async def update_status(request: web.Request) -> Answer:
     """POST updateStatus: {docId, status}."""
     caller = await lgsp_caller(request)
-    value = await _json(request)
+    value = json_object(await small(request))
     identity, state = _needed(str(value.get("docId", "")), "docId"), str(value.get("status", "")).lower()
     await in_thread(request, request.app[HUB].connector.tell, caller, identity, state)
     return told(lgsp.succeeded({"docId": identity, "status": state.upper(), "errorCode": "0", "errorDesc": ""}, docId=identity))
-
-
-async def _json(request: web.Request) -> dict[str, Any]:
-    data = bytearray()
-    async for chunk in request.content.iter_chunked(16 * 1024):
-        data += chunk
-        if len(data) > MAX_JSON:
-            raise TooLarge(f"more than {MAX_JSON} bytes")
-    try:
-        value: Any = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise BadRequest("not JSON", place="body") from error
-    if not isinstance(value, dict):
-        raise BadRequest("not a JSON object", place="body")
-    return value
 
 
 def _needed(value: str, place: str) -> str:

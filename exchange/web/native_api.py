@@ -8,17 +8,20 @@ import binascii
 import hashlib
 import tempfile
 import uuid
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 from aiohttp import web
 
 from exchange.errors import BadRequest, DigestMismatch, NotFound, TooLarge
+from exchange.patience import pieces
 from exchange.web.auth import HUB, caller, in_thread
 from exchange.web.wake import WAKE
 
 CHUNK = 256 * 1024
 LONGEST_WAIT = 30.0
 MAX_PACKAGE = web.AppKey("max_package", int)
+PATIENCE = web.AppKey("patience", float)  # seconds for the next piece of a body
 MAX_STATUS = 1_000_000
 
 
@@ -57,6 +60,11 @@ async def submit(request: web.Request) -> web.Response:
     return web.Response(status=200 if replayed else 201, body=data, content_type="application/json", headers=headers)
 
 
+def body(request: web.Request, size: int = CHUNK) -> AsyncIterator[bytes]:
+    """The body in pieces of at most `size` bytes; `TooSlow` when the caller trickles."""
+    return pieces(lambda: request.content.read(size), request.app[PATIENCE])
+
+
 async def receive(request: web.Request, target: Path) -> str:
     """Stream the body to `target` while hashing; lower-hex SHA-256.
 
@@ -67,7 +75,7 @@ async def receive(request: web.Request, target: Path) -> str:
     if (request.content_length or 0) > limit:
         raise TooLarge(f"{request.content_length} > {limit} bytes")
     with target.open("wb") as file:
-        async for chunk in request.content.iter_chunked(CHUNK):
+        async for chunk in body(request):
             size += len(chunk)
             if size > limit:
                 raise TooLarge(f"more than {limit} bytes")
@@ -141,7 +149,7 @@ async def package(request: web.Request) -> web.StreamResponse:
 
 async def _status_body(request: web.Request) -> bytes:
     data = bytearray()
-    async for chunk in request.content.iter_chunked(CHUNK):
+    async for chunk in body(request):
         data += chunk
         if len(data) > MAX_STATUS:
             raise TooLarge(f"more than {MAX_STATUS} bytes")

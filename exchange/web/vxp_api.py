@@ -20,8 +20,8 @@ from exchange.errors import BadRequest, DigestMismatch, NotFound, TooLarge
 from exchange.profiles import lgsp, vxp
 from exchange.store.connectors import Waiting
 from exchange.web.auth import HUB, in_thread
-from exchange.web.native_api import CHUNK, MAX_PACKAGE, MAX_STATUS
-from exchange.web.vxp_auth import caller_of, in_profile, signed_call, small_body, told
+from exchange.web.native_api import CHUNK, MAX_PACKAGE, MAX_STATUS, body
+from exchange.web.vxp_auth import caller_of, in_profile, json_object, signed_call, small_body, told
 from exchange.web.wake import WAKE
 
 BASE64_CHUNK = 3 * 64 * 1024  # a multiple of three: pieces join without padding
@@ -73,24 +73,24 @@ async def receive(request: web.Request, call: vxp.Call, target: Path, *, limit: 
     Raises:
         TooLarge, DigestMismatch: over the limit, or neither with nor without CRLF what was signed.
     """
-    declared, body = call.need("hash-file"), hashlib.sha256()
+    declared, whole = call.need("hash-file"), hashlib.sha256()
     size, tail, without = 0, b"", hashlib.sha256()
     if (request.content_length or 0) > limit + 2:
         raise TooLarge(f"{request.content_length} > {limit} bytes")
     with target.open("wb") as file:
-        async for chunk in request.content.iter_chunked(CHUNK):
+        async for chunk in body(request):
             size += len(chunk)
             if size > limit + 2:
                 raise TooLarge(f"more than {limit} bytes")
-            body.update(chunk)
+            whole.update(chunk)
             without.update(tail + chunk[:-2] if len(chunk) >= 2 else (tail + chunk)[:-2])
             tail = chunk[-2:] if len(chunk) >= 2 else (tail + chunk)[-2:]
             file.write(chunk)
         signed_body = call.get("hash-body")
-        if signed_body and not vxp.same_digest(signed_body, body.digest()):
+        if signed_body and not vxp.same_digest(signed_body, whole.digest()):
             raise DigestMismatch(place="XroadVnpt-hash-body")
-        if vxp.same_digest(declared, body.digest()):
-            return body.hexdigest()
+        if vxp.same_digest(declared, whole.digest()):
+            return whole.hexdigest()
         if tail == b"\r\n" and vxp.same_digest(declared, without.digest()):
             file.truncate(size - 2)
             return without.hexdigest()
@@ -272,21 +272,11 @@ def level_of(agency: Agency) -> int:
 
 async def register(request: web.Request) -> Answer:
     """POST registerAgency: a unit below one of the caller's agencies."""
-    _, caller, body = await begin(request, once=True)
-    value = _object(body)
+    _, caller, data = await begin(request, once=True)
+    value = json_object(data)
     fields = {name: str(value.get(key, "")) for name, key in (("code", "code"), ("name", "name"), ("parent", "pcode"))}
     await in_thread(request, request.app[HUB].connector.register, caller, **fields)
     return told(vxp.succeeded())
-
-
-def _object(body: bytes) -> dict[str, Any]:
-    try:
-        value: Any = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise BadRequest("not JSON", place="body") from error
-    if not isinstance(value, dict):
-        raise BadRequest("not a JSON object", place="body")
-    return value
 
 
 async def unregister(request: web.Request) -> Answer:

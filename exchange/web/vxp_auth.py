@@ -15,9 +15,10 @@ import structlog
 from aiohttp import web
 
 from exchange.connector import Caller
-from exchange.errors import BadRequest, DigestMismatch, ExchangeError, TooLarge
+from exchange.errors import BadRequest, DigestMismatch, ExchangeError, TooLarge, TooSlow
 from exchange.profiles import vxp
 from exchange.web.auth import HUB, in_thread
+from exchange.web.native_api import body
 from signing.errors import SigningError
 
 log = structlog.get_logger()
@@ -54,7 +55,7 @@ def in_profile(handler: Handler, words: Callable[[ExchangeError], Mapping[str, A
 
 def told(body: Mapping[str, Any], *, error: ExchangeError | None = None, headers: Mapping[str, str] | None = None) -> web.Response:
     """A JSON answer of a profile."""
-    again = error is not None and error.status >= 500
+    again = error is not None and (error.status >= 500 or error.status == TooSlow.status)
     more = {"Vanthu-Error": error.code} if error is not None else {}
     more |= {"Retry-After": "2"} if again else {}
     text = json.dumps(body, ensure_ascii=False).encode()
@@ -85,15 +86,47 @@ async def small_body(request: web.Request, call: vxp.Call) -> bytes:
     Raises:
         TooLarge, DigestMismatch: too much, or not what was signed.
     """
-    data = bytearray()
-    async for chunk in request.content.iter_chunked(16 * 1024):
-        data += chunk
-        if len(data) > MAX_JSON:
-            raise TooLarge(f"more than {MAX_JSON} bytes")
+    data = await small(request)
     declared = call.get("hash-body")
     if declared and not vxp.same_digest(declared, hashlib.sha256(data).digest()):
         raise DigestMismatch(place="XroadVnpt-hash-body")
+    return data
+
+
+async def small(request: web.Request) -> bytes:
+    """A body of at most `MAX_JSON` bytes.
+
+    Raises:
+        TooLarge, TooSlow: more, or the caller trickles.
+    """
+    data = bytearray()
+    async for chunk in body(request, 16 * 1024):
+        data += chunk
+        if len(data) > MAX_JSON:
+            raise TooLarge(f"more than {MAX_JSON} bytes")
     return bytes(data)
+
+
+def json_object(data: bytes) -> dict[str, Any]:
+    """A body as a JSON object in which every name stands once, so that nobody reads another value out of it than we do.
+
+    Raises:
+        BadRequest: it is none.
+    """
+    try:
+        value: Any = json.loads(data, object_pairs_hook=_once)
+    except (ValueError, RecursionError) as error:
+        raise BadRequest("not JSON", place="body") from error
+    if not isinstance(value, dict):
+        raise BadRequest("not a JSON object", place="body")
+    return value
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise BadRequest("a name stands twice", place="body")
+    return value
 
 
 async def lgsp_caller(request: web.Request) -> Caller:
