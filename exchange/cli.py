@@ -27,6 +27,7 @@ PLACES = {
     "keys": "signing.cli_keys",
     "edxml": "exchange.cli_edxml",
     "conformance": "exchange.cli_conformance",
+    "directory": "exchange.cli_directory",
     "demo": "exchange.demo",
 }
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from exchange.agency import Agency, Mode, Purpose, check_code, check_open
+from exchange.agency import Agency, Mode, check_code, check_open, day_of
 from exchange.custody import Entry, Event, envelope_id
 from exchange.delivery import Delivery, State
 from exchange.edxml.read import read_package
@@ -26,11 +26,9 @@ from exchange.errors import (
     Conflict,
     ExchangeError,
     InvalidField,
-    LockedAgency,
     MissingField,
     NoDocument,
     NotTheSender,
-    SealRefused,
     Secret,
     SignatureIncomplete,
     SignatureRefused,
@@ -39,12 +37,11 @@ from exchange.errors import (
 from exchange.event_reasons import refusal_reason, why
 from exchange.office import Office, Subject
 from exchange.origin import Origin
+from exchange.sealers import check_agency_seal
 from exchange.store import agencies, custody_log, envelopes, queue
 from exchange.store.envelopes import AttachmentRow, EnvelopeRow, RefusalRow
 from exchange.vouching import Kept, keep, reasons_of, record, vouch
-from signing.errors import SigningError
 from signing.report import DualSignature, PdfVerdict, Verdict, to_json
-from signing.seal import verify_seal
 
 REFERENCE_ONLY = "reference_only"  # chỉ để biết, tham khảo (QĐ 28/2018 Art 4.2)
 UNVERIFIED = "unverified"
@@ -57,8 +54,9 @@ BROKEN = "signature_invalid"  # found only by a later check
 class Submission:
     """What came in: bytes in the file `package`, their digest, and the detached seal.
 
-    With `origin` a shared secret stands in the seal's place: the sender is then one
-    of `serves`, and the recipients in `declared_to` must be named in the package.
+    With `origin` a shared secret stands in the seal's place (or, once checked, the seal
+    of a gateway): the sender is then one of `serves`, and the recipients in
+    `declared_to` must be named in the package.
     """
 
     caller: str
@@ -157,7 +155,7 @@ def _seen_before(office: Office, submission: Submission, package: Package) -> tu
 
 
 def _check_parties(office: Office, submission: Submission, package: Package) -> list[Agency]:
-    header, caller = package.header, submission.caller
+    header, caller, today = package.header, submission.caller, day_of(office.clock())
     if header.secrecy:
         raise Secret(header.secrecy[:40], place="MessageHeader")
     if header.sender.code != caller:
@@ -171,8 +169,7 @@ def _check_parties(office: Office, submission: Submission, package: Package) -> 
         sender = agencies.get(connection, caller)
         if sender is None:
             raise UnknownAgency(caller, place="MessageHeader/From/OrganId")
-        if sender.status.value == "locked":
-            raise LockedAgency(caller, place="MessageHeader/From/OrganId")
+        check_open(sender, place="MessageHeader/From/OrganId", on=today)
         for number, organ in enumerate(header.recipients, 1):
             place = f"MessageHeader/To[{number}]/OrganId"
             agency = agencies.get(connection, check_code(organ.code, place=place))
@@ -180,7 +177,7 @@ def _check_parties(office: Office, submission: Submission, package: Package) -> 
                 raise UnknownAgency(organ.code, place=place)
             if agency.code in (a.code for a in found):
                 raise InvalidField(f"{organ.code}: repeated", place=place)
-            found.append(check_open(agency, place=place))
+            found.append(check_open(agency, place=place, on=today, heirs=agencies.heirs(connection, agency, on=today)))
         for code in submission.declared_to:
             declared = agencies.get(connection, code)
             if declared is None or declared.code not in (a.code for a in found):
@@ -194,18 +191,8 @@ def _check_seal(office: Office, submission: Submission) -> tuple[Submission, str
         # No agency seal on this way in: the hub vouches for the bytes, and says so.
         seal = vouch(office, submission.sha256)
         return replace(submission, seal=seal), hashlib.sha256(seal).hexdigest()
-    if not submission.seal:
-        raise SealRefused("no seal", place="Vanthu-Seal")
-    now = office.clock()
-    try:
-        finding = verify_seal(bytes.fromhex(submission.sha256), submission.seal, office.trust(), at=now)
-    except SigningError as error:
-        raise SealRefused(f"{error.code}: {error.detail}"[:300], place="Vanthu-Seal") from error
-    with office.store.read() as connection:
-        registered = {c.sha256 for c in agencies.certificates_of(connection, submission.caller, Purpose.SEAL)}
-    if finding.certificate_sha256 not in registered:
-        raise SealRefused(f"{finding.signer}: not a registered seal of {submission.caller}", place="Vanthu-Seal")
-    return submission, hashlib.sha256(submission.seal).hexdigest()
+    origin = check_agency_seal(office, submission.caller, submission.sha256, submission.seal, verb="submit")
+    return replace(submission, origin=origin), hashlib.sha256(submission.seal).hexdigest()
 
 
 def _check_signatures(office: Office, package: Package) -> dict[int, PdfVerdict]:

@@ -15,21 +15,19 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from exchange.agency import Purpose
 from exchange.custody import Entry, Event
 from exchange.delivery import Delivery, State, may_move
 from exchange.edxml.status import read_status
 from exchange.envelope import StatusMessage
-from exchange.errors import NotFound, NotTheSender, ReasonRequired, SealRefused, StatusError, StatusUnknownDocument
+from exchange.errors import NotFound, NotTheSender, ReasonRequired, StatusError, StatusUnknownDocument
 from exchange.event_reasons import ReasonCode, event_reasons, why
 from exchange.lifecycle import BY_SENDER, NEEDS_REASON, Status, advance, parse_status
 from exchange.office import Office, Subject
 from exchange.origin import Origin
-from exchange.store import agencies, custody_log, envelopes, queue
+from exchange.sealers import check_agency_seal
+from exchange.store import custody_log, envelopes, queue
 from exchange.store.envelopes import EnvelopeRow, StatusRow
 from exchange.vouching import keep, reasons_of, record, vouch
-from signing.errors import SigningError
-from signing.seal import verify_seal
 
 _EVENTS = {
     Status.ARRIVED: Event.HANDED_OVER,
@@ -143,7 +141,7 @@ def report_status(office: Office, caller: str, data: bytes, seal: bytes, origin:
         row = envelopes.find_document(connection, owner, message.response_for.document_id)
         delivery = queue.for_recipient(connection, row.id, recipient) if row is not None else None
     if row is None or delivery is None:
-        seal = _check_sealed(office, caller, message, data, seal, origin)
+        seal, _ = _check_sealed(office, caller, message, data, seal, origin)
         _park(office, caller, message, data, seal)
         raise StatusUnknownDocument(message.response_for.document_id[:200], place="MessageHeader/ResponseFor/DocumentId")
     return _take(office, caller, message, data, seal, delivery=delivery, row=row, origin=origin)
@@ -155,7 +153,7 @@ def _take(
     status = parse_status(message.code)
     if status in NEEDS_REASON and not message.description.strip():
         raise ReasonRequired(status.value, place="MessageHeader/Description")
-    seal = _check_sealed(office, caller, message, data, seal, origin)
+    seal, origin = _check_sealed(office, caller, message, data, seal, origin)
     # Durable: the message and its seal. A crash here costs two orphan blobs.
     blobs = office.store.blobs
     sha256, seal_sha256 = blobs.put_bytes(data), blobs.put_bytes(seal)
@@ -207,21 +205,13 @@ def _take(
     return office.receipt(subject)
 
 
-def _check_sealed(office: Office, caller: str, message: StatusMessage, data: bytes, seal: bytes, origin: Origin | None) -> bytes:
-    """The seal that stands over the message: the agency's, or with `origin` the hub's in its place."""
+def _check_sealed(office: Office, caller: str, message: StatusMessage, data: bytes, seal: bytes, origin: Origin | None) -> tuple[bytes, Origin | None]:
+    """The seal that stands over the message (the agency's or its gateway's, or with `origin` the hub's in its place), and who is behind it."""
     if message.sender.code != caller:
         raise NotTheSender(f"{message.sender.code[:40]} ≠ {caller}", place="MessageHeader/From/OrganId")
     if origin is not None:
-        return vouch(office, hashlib.sha256(data).hexdigest())
-    try:
-        finding = verify_seal(hashlib.sha256(data).digest(), seal, office.trust(), at=office.clock())
-    except SigningError as error:
-        raise SealRefused(f"{error.code}: {error.detail}"[:300], place="Vanthu-Seal") from error
-    with office.store.read() as connection:
-        registered = {c.sha256 for c in agencies.certificates_of(connection, caller, Purpose.SEAL)}
-    if finding.certificate_sha256 not in registered:
-        raise SealRefused(f"{finding.signer}: not a registered seal of {caller}", place="Vanthu-Seal")
-    return seal
+        return vouch(office, hashlib.sha256(data).hexdigest()), origin
+    return seal, check_agency_seal(office, caller, hashlib.sha256(data).hexdigest(), seal, verb="status")
 
 
 def _park(office: Office, caller: str, message: StatusMessage, data: bytes, seal: bytes) -> None:

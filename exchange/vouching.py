@@ -48,7 +48,9 @@ def record(connection: Connection, kept: Kept | None, entry: Entry, *, kind: str
     if kept is None:
         return entry
     connectors.put_origin(connection, kept.row)
-    return replace(entry, object_type=kind + kept.row.method, why=entry.why or kept.why)
+    # An auditor must be able to tell whose seal to expect where a gateway sealed.
+    data = (("gateway", kept.row.system),) if kept.row.method == Method.GATEWAY_SEAL else entry.data
+    return replace(entry, object_type=kind + kept.row.method, why=entry.why or kept.why, data=data)
 
 
 def reasons_of(office: Office, subject: str) -> tuple[tuple[str, str], ...]:

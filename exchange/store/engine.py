@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Engine, MetaData, create_engine, event, make_
 from sqlalchemy.pool import QueuePool
 
 from exchange.errors import SchemaOlder
-from exchange.store import connector_tables, head_tables
+from exchange.store import connector_tables, directory_tables, head_tables
 from exchange.store.blobs import Blobs
 from exchange.store.schema import check_schema, upgrade
 
@@ -73,8 +73,8 @@ class Store:
     @property
     def metadata(self) -> MetaData:
         """The tables of this schema."""
-        # The profiles' tables stand in the hub's own metadata; importing them is what puts them there.
-        assert connector_tables.hub is head_tables.METADATA["hub"]
+        # These tables stand in the hub's own metadata; importing them is what puts them there.
+        assert connector_tables.hub is directory_tables.hub is head_tables.METADATA["hub"]
         return head_tables.METADATA[self.schema]
 
     def write(self, job: Callable[[Connection], T]) -> T:

@@ -15,6 +15,7 @@ EXCHANGE = [
     ["demo", "cli_custody"],
     ["cli_custody_day", "cli_custody_witness", "cli_custody_recover"],
     ["cli_agency", "cli_conformance", "demo_house", "cli_custody_follow"],
+    ["cli_directory"],
     ["cli_hub", "cli_edxml", "demo_letter", "demo_signing"],
     ["cli_secret"],
     ["server"],
@@ -23,16 +24,19 @@ EXCHANGE = [
     ["client", "custody_life", "monitor"],
     ["cosigning"],
     ["hub", "sealing"],
-    ["connector", "evidence_file"],
+    ["directory_exchange"],
+    ["connector", "evidence_file", "directory"],
     ["intake", "dispatch", "mailbox", "audit", "clocks", "publishing", "statements", "fsck"],
-    ["vouching"],
+    ["vouching", "sealers"],
     ["office"],
     ["courier", "store", "mirror"],
     ["edxml"],
     ["receipt", "profiles"],
     ["envelope", "delivery", "lifecycle", "custody", "origin"],
+    ["directory_diff"],
+    ["agency_file"],
     ["agency", "event_reasons", "vocabularies"],
-    ["config"],
+    ["config", "directory_errors"],
     ["errors"],
 ]
 SIGNING = [
@@ -73,6 +77,7 @@ SIGNING = [
     ["errors"],
 ]
 PURE = {"vocabularies", "envelope", "delivery", "lifecycle", "custody", "receipt", "agency", "errors", "event_reasons", "origin"}
+PURE |= {"agency_file", "directory_diff", "directory_errors"}
 IMPURE = {"lxml", "pyhanko", "sqlalchemy", "aiohttp", "asyncio"}
 ONLY = {
     "sqlalchemy": (
@@ -81,6 +86,8 @@ ONLY = {
         "exchange/vouching.py",
         "exchange/hub.py",
         "exchange/connector.py",
+        "exchange/directory.py",
+        "exchange/directory_exchange.py",
         "exchange/intake.py",
         "exchange/dispatch.py",
         "exchange/mailbox.py",
