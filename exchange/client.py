@@ -80,6 +80,7 @@ class Client:
     Args:
         policy: when given, nothing counts as taken before a head that satisfies it covers the entry.
         witness_wait_seconds: how long to wait for that.
+        acting_for: a gateway names the agency that it acts for; "" for itself.
     """
 
     def __init__(
@@ -94,7 +95,9 @@ class Client:
         timeout_seconds: float = 120.0,
         policy: WitnessPolicy | None = None,
         witness_wait_seconds: float = 10.0,
+        acting_for: str = "",
     ) -> None:
+        self._acting_for = {"Vanthu-Agency": acting_for} if acting_for else {}
         self._url = hub_url.rstrip("/")
         self._tls = client_tls(tls_certificate, tls_ca)
         self._key, self._trust, self._vkeys = key, trust, tuple(vkeys)
@@ -104,7 +107,7 @@ class Client:
 
     async def __aenter__(self) -> Self:
         connector = aiohttp.TCPConnector(ssl=self._tls, limit=64)
-        self._session = aiohttp.ClientSession(connector=connector, timeout=self._timeout, max_field_size=32768)
+        self._session = aiohttp.ClientSession(connector=connector, timeout=self._timeout, max_field_size=32768, headers=self._acting_for)
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

@@ -226,6 +226,12 @@ def certificate(connection: Connection, sha256: str, purpose: Purpose) -> Certif
     return _certificate(row) if row is not None else None
 
 
+def agency_by_certificate(connection: Connection, sha256: str, purpose: Purpose) -> Agency | None:
+    """Whose certificate it is, whether it still holds or not."""
+    found = certificate(connection, sha256, purpose)
+    return get(connection, found.agency) if found is not None else None
+
+
 def end_certificates(connection: Connection, code: str, purpose: Purpose, *, at: datetime, only: str = "", but: str = "") -> int:
     """Let the agency's present certificates (only that with SHA-256 `only`, all but `but`) end at `at` at the latest; how many."""
     where = [c.c.agency == code, c.c.purpose == purpose.value, or_(c.c.ends_at.is_(None), c.c.ends_at > at), c.c.sha256 != but]
