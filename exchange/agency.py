@@ -17,6 +17,7 @@ from enum import StrEnum
 from exchange.directory_errors import AgencyNotYet, DirectoryConflict
 from exchange.errors import ClosedAgency, InvalidField, LockedAgency, SucceededAgency
 
+_MARKS = re.compile("[\u0300-\u036f]+")  # tones and the marks of vowels, once taken apart
 _CODE = re.compile(r"[0-9A-Za-z](?:[0-9A-Za-z.\-]{0,33}[0-9A-Za-z])?")
 VIETNAM = timezone(timedelta(hours=7))
 LONGEST_CHAIN = 64  # reorganisations one after another, or levels of parents
@@ -192,5 +193,7 @@ def chain_of(start: str, following: Callable[[str], str], *, what: str) -> tuple
 
 def folded(text: str) -> str:
     """`text` for searching: lower case, without Vietnamese diacritics, single spaces ("Thanh Hóa" → "thanh hoa")."""
-    plain = unicodedata.normalize("NFD", text.casefold().replace("đ", "d"))
-    return " ".join("".join(c for c in plain if not unicodedata.combining(c)).split())
+    plain = text.casefold()
+    if not plain.isascii():
+        plain = _MARKS.sub("", unicodedata.normalize("NFD", plain.replace("đ", "d")))
+    return " ".join(plain.split())

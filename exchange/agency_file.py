@@ -34,6 +34,8 @@ LONGEST_NAME = 200  # OrganName (edxml.md 3.6)
 MOST_ALIASES = 16
 _ISSUER = re.compile(r"[0-9A-Za-z][0-9A-Za-z.\-]{0,199}")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_STATUS = {"": AgencyStatus.OPEN} | {status.value: status for status in AgencyStatus}
+_EMPTY = dict.fromkeys(FIELDS, "")
 _FORMULA = ("=", "+", "-", "@")
 _BOMS = ((b"\xef\xbb\xbf", "UTF-8"), (b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"))
 
@@ -191,7 +193,7 @@ def _version(value: Any) -> int:
 
 
 def _agency(row: dict[str, str], place: str) -> Agency:
-    value = {name: row.get(name, "") for name in FIELDS}
+    value = row if len(row) == len(FIELDS) else {**_EMPTY, **row}
     code = value["code"]
     aliases = tuple(value["aliases"].split(" ")) if value["aliases"] else ()
     try:
@@ -230,7 +232,7 @@ def check_name(name: str) -> str:
         raise DirectoryRow(f"1 to {LONGEST_NAME} characters, not {len(name)}", place="name")
     if name.startswith(_FORMULA):
         raise DirectoryRow(f"begins like a formula: {name[0]!r}", place="name")
-    if "\ufffd" in name or any(unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") for c in name):
+    if "\ufffd" in name or not name.isprintable():
         raise DirectoryRow(f"control or damaged character: {ascii(name)[:60]}", place="name")
     if name != " ".join(name.split()):
         raise DirectoryRow("spaces at an end, or two together", place="name")
@@ -250,11 +252,11 @@ def check_facts(agency: Agency) -> Agency:
     Raises:
         DirectoryRow: refers to itself, ends before it begins, or names a successor though it goes on.
     """
-    for name in ("parent", "successor", "gateway", "legacy_code"):
-        if getattr(agency, name) == agency.code:
-            raise DirectoryRow("the agency itself", place=name)
-    names = (agency.code, agency.legacy_code, *agency.aliases)
-    if len(agency.aliases) > MOST_ALIASES or len(set(names)) != len(names) or list(agency.aliases) != sorted(agency.aliases):
+    code = agency.code
+    if code in (agency.parent, agency.successor, agency.gateway, agency.legacy_code):
+        raise DirectoryRow("the agency itself", place=next(n for n in ("parent", "successor", "gateway", "legacy_code") if getattr(agency, n) == code))
+    names, aliases = (agency.code, agency.legacy_code, *agency.aliases), agency.aliases
+    if aliases and (len(aliases) > MOST_ALIASES or len(set(names)) != len(names) or list(aliases) != sorted(aliases)):
         raise DirectoryRow(f"at most {MOST_ALIASES} different codes, in order", place="aliases")
     if agency.valid_from and agency.valid_until and agency.valid_until < agency.valid_from:
         raise DirectoryRow("ends before it begins", place="valid_until")
@@ -264,9 +266,9 @@ def check_facts(agency: Agency) -> Agency:
 
 
 def _status(text: str) -> AgencyStatus:
-    if text not in ("", *AgencyStatus):
+    if text not in _STATUS:
         raise DirectoryRow("open, locked or closed", place="status")
-    return AgencyStatus(text or "open")
+    return _STATUS[text]
 
 
 def day(text: str, *, place: str) -> date | None:

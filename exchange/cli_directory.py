@@ -47,6 +47,9 @@ FIELD_TEXTS = {
     "hub": ("trục", "hub"),
 }
 
+STATUS_TEXTS = {"": ("hoạt động", "open"), "open": ("hoạt động", "open"), "locked": ("tạm khóa", "locked"), "closed": ("đã đóng", "closed")}
+MODE_TEXTS = {"pull": ("tự lấy từ hộp thư", "collects from its mailbox"), "push": ("trục chuyển tới", "the hub delivers")}
+
 
 @click.group()
 def directory() -> None:
@@ -65,7 +68,7 @@ def find(config: Path, query: str, status: str | None, limit: int, screen: Scree
         rows = hub.directory.find(query, status=status or "", limit=limit)
     screen.value(rows)
     columns = (("Mã", "Code"), ("Mã cũ", "Legacy"), ("Tên", "Name"), ("Trạng thái", "State"), ("Cấp trên", "Parent"), ("Kế thừa", "Successor"))
-    cells = [(r["code"], r["legacy_code"], r["name"], r["status"], r["parent"], r["succeeded_by"] or r["successor"]) for r in rows]
+    cells = [(r["code"], r["legacy_code"], r["name"], screen.word(*STATUS_TEXTS[r["status"]]), r["parent"], r["succeeded_by"] or r["successor"]) for r in rows]
     screen.table((f"Danh bạ: {len(rows)} cơ quan", f"Directory: {len(rows)} agencies"), columns, cells)
 
 
@@ -81,8 +84,9 @@ def show(config: Path, code: str, screen: Screen) -> None:
     screen.value({**row, "serves": served})
     if not screen.as_json:
         shape = SHAPE_TEXTS[Shape(row["shape"])]
-        lines = [(screen.word(*FIELD_TEXTS[name]), " ".join(value) if isinstance(value, list) else value) for name, value in row.items() if name in FIELD_TEXTS]
-        lines += [(screen.word("dạng mã", "shape"), screen.word(*shape)), (screen.word("cách nhận", "delivery"), row["mode"])]
+        said = {name: " ".join(value) if isinstance(value, list) else value for name, value in row.items() if name in FIELD_TEXTS}
+        lines = [(screen.word(*FIELD_TEXTS[name]), _value(screen, name, value)) for name, value in said.items()]
+        lines += [(screen.word("dạng mã", "shape"), screen.word(*shape)), (screen.word("cách nhận", "delivery"), screen.word(*MODE_TEXTS[row["mode"]]))]
         lines += [(screen.word("nay là", "now"), row["succeeded_by"]), (screen.word("làm đầu mối", "serves"), " ".join(served))]
         lines += [(f"{c['purpose']} {'✓' if c['holds'] else '✗'}", f"{c['sha256']}\n→ {c['not_after']}") for c in row["certificates"]]
         screen.out.print(_facts(lines))
@@ -235,13 +239,13 @@ def _what(screen: Screen, shown: Change) -> Text:
             continue
         text.append("\n" if text else "")
         text.append(f"{screen.word(*FIELD_TEXTS[name])}: ", style="dim")
-        values = [_value(name, v) for v in (before, after)]
+        values = [_value(screen, name, v) for v in (before, after)]
         text.append(values[1] if shown.before is None else f"{values[0] or '—'} → {values[1] or '—'}")
     return text
 
 
-def _value(name: str, value: str) -> str:
-    return value or ("open" if name == "status" else "")
+def _value(screen: Screen, name: str, value: str) -> str:
+    return screen.word(*STATUS_TEXTS[value]) if name == "status" else value
 
 
 def _counts(screen: Screen, found: Diff) -> str:

@@ -110,11 +110,11 @@ def take_in(desk: Directory, plan: Plan, *, by: str) -> Diff:
     # Durable: the file and its seal. A crash here costs two orphan blobs.
     for data in (plan.data, plan.seal):
         office.store.blobs.put_bytes(data)
-    found, revision = plan.diff, plan.revision
+    found, revision, content = plan.diff, plan.revision, content_sha256(plan.listing.agencies)
     for _ in range(ATTEMPTS):
         # Durable after this: every row, the version and the custody entry, together. A
         # crash after it costs the answer; the same file again is found to be in already.
-        if office.store.write(lambda c, f=found, r=revision: _write(office, c, plan, f, r, by)):  # type: ignore[misc]
+        if office.store.write(lambda c, f=found, r=revision: _write(office, c, plan, f, r, by, content)):  # type: ignore[misc]
             return found
         # Somebody changed the directory by hand since: the difference is another one now.
         with office.store.read() as connection:
@@ -122,7 +122,7 @@ def take_in(desk: Directory, plan: Plan, *, by: str) -> Diff:
     raise DirectoryOld("the directory is being changed all the time; try again", place="revision")
 
 
-def _write(office: Office, connection: Connection, plan: Plan, found: Diff, revision: int, by: str) -> bool:
+def _write(office: Office, connection: Connection, plan: Plan, found: Diff, revision: int, by: str, content: str) -> bool:
     if directory.revision(connection) != revision:
         return False
     if _check_version(connection, plan.listing, plan.sha256):
@@ -134,7 +134,7 @@ def _write(office: Office, connection: Connection, plan: Plan, found: Diff, revi
     directory.replace(connection, [change.after for change in kept], now=now)
     renamed = [c.after for c in kept if c.before is not None and c.before.aliases != c.after.aliases]
     directory.rename(connection, [*renamed, *(agency for agency in new if agency.aliases)])
-    directory.keep_version(connection, _version_row(office, listing, "import", plan.sha256, plan.seal, plan.signer, by, found.summary()))
+    directory.keep_version(connection, _version_row(office, listing, "import", content, plan.sha256, plan.seal, plan.signer, by, found.summary()))
     office.append(connection, [_entry(office, listing, "import", plan.sha256, plan.seal, by, found.summary())])
     return True
 
@@ -158,7 +158,7 @@ def give_out(desk: Directory, form: Form, *, by: str) -> tuple[bytes, bytes, Lis
         if not known:
             signer = office.seal_key.certificate.subject.rfc4514_string()
             # The file itself is not kept: it can be made again from its version's rows, or asked for again.
-            row = _version_row(office, listing, "export", "", b"", signer, by, f"agencies={len(rows)}")
+            row = _version_row(office, listing, "export", content, "", b"", signer, by, f"agencies={len(rows)}")
             directory.keep_version(connection, row)
             office.append(connection, [_entry(office, listing, "export", hashlib.sha256(data).hexdigest(), seal, by, f"agencies={len(rows)}")])
         return data, seal, listing
@@ -167,13 +167,15 @@ def give_out(desk: Directory, form: Form, *, by: str) -> tuple[bytes, bytes, Lis
     return office.store.write(job)
 
 
-def _version_row(office: Office, listing: Listing, kind: str, sha256: str, seal: bytes, signer: str, by: str, summary: str) -> VersionRow:
+def _version_row(
+    office: Office, listing: Listing, kind: str, content: str, sha256: str, seal: bytes, signer: str, by: str, summary: str
+) -> VersionRow:
     return VersionRow(
         issuer=listing.issuer,
         version=listing.version,
         kind=kind,
         sha256=sha256,
-        content_sha256=content_sha256(listing.agencies),
+        content_sha256=content,
         seal_sha256=hashlib.sha256(seal).hexdigest() if seal else "",
         signer=signer,
         by=by,

@@ -52,7 +52,7 @@ DIRECTORIES = st.lists(agency(), max_size=10, unique_by=lambda a: a.code).map(or
 
 
 @given(DIRECTORIES, st.integers(1, 2**53 - 1))
-@settings(max_examples=150)
+@settings(max_examples=80)
 def test_export_then_import_is_the_identity(agencies: tuple[Agency, ...], version: int) -> None:
     listing = Listing("danh-ba.mo-phong.vn", version, agencies)
     for write in (write_json, write_csv):
@@ -63,7 +63,7 @@ def test_export_then_import_is_the_identity(agencies: tuple[Agency, ...], versio
 
 
 @given(DIRECTORIES, DIRECTORIES)
-@settings(max_examples=150)
+@settings(max_examples=80)
 def test_applying_the_difference_reaches_the_target(one: tuple[Agency, ...], other: tuple[Agency, ...]) -> None:
     current, target = {a.code: a for a in one}, {a.code: a for a in other}
     assert diff(current, one).changes == ()
@@ -76,7 +76,7 @@ def test_applying_the_difference_reaches_the_target(one: tuple[Agency, ...], oth
 
 
 @given(st.one_of(st.binary(max_size=200), st.text(max_size=200).map(lambda t: t.encode("utf-8", "surrogatepass"))))
-@settings(max_examples=200)
+@settings(max_examples=120)
 def test_any_bytes_are_read_or_refused(data: bytes) -> None:
     head = b"vanthu-directory,1,a,1\ncode,name,status,parent,legacy_code,aliases,successor,valid_from,valid_until,gateway,hub\n"
     for whole in (data, head + data, b'{"vanthu-directory":1,"issuer":"a","version":1,"agencies":[' + data + b"]}"):
