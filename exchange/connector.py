@@ -49,9 +49,9 @@ class Caller:
     system: str
     key: str
     agencies: tuple[str, ...]
-    own: tuple[str, ...]
     signed: str = ""
     mac: str = ""
+    own: tuple[str, ...] = ()
 
     def origin(self, verb: str, body_sha256: str = "") -> Origin:
         """What stands for the sender's word in this call."""
@@ -138,7 +138,7 @@ class Connector:
             lambda c: connectors.remember(c, call.system, nonce, at=now, forget_before=now - 2 * self.window)
         ):
             raise ReplayedRequest(place="XroadVnpt-nonce" if call.nonce else "XroadVnpt-hash-header")
-        return Caller("vxp", call.system, key, tuple(codes), tuple(own), call.signed.decode(), call.mac.lower())
+        return Caller("vxp", call.system, key, tuple(codes), call.signed.decode(), call.mac.lower(), tuple(own))
 
     def authenticate_lgsp(self, system: str, secret: str) -> Caller:
         """The system that owns the key.
@@ -153,7 +153,7 @@ class Connector:
             codes = connectors.with_served(connection, own)
         if not codes:
             raise BadSecret(place="X-SystemId")
-        return Caller("lgsp", system, key, tuple(codes), tuple(own))
+        return Caller("lgsp", system, key, tuple(codes), own=tuple(own))
 
     def on_behalf(self, caller: Caller, code: str, *, place: str) -> str:
         """The agency `code` (either of its codes) that the caller acts for.
