@@ -100,7 +100,7 @@ def at_store(house: House, rows: tuple[Agency, ...], runs: int) -> list[Row]:
         take_in(desk, examine(desk, following, sealed(following, key)), by="bench")
         note("examine and take in the next version, 1 % changed (s)", time.perf_counter() - start)
         note("give it out as JSON, sealed (s)", seconds(lambda: give_out(desk, "json", by="bench")))
-    found = [at_most(name, values, 30.0 if name.startswith("take") else None, unit="s") for name, values in times.items()]
+    found = [at_most(name, values, 10.0 if name.startswith("take") else None, unit="s") for name, values in times.items()]
     return [*found, *looking(house, rows, runs)]
 
 

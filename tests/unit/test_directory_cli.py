@@ -98,7 +98,8 @@ def folder(pki: Pki, tmp_path: Path) -> Iterator[Path]:
 
 
 def vanthu(*arguments: str, columns: int = 80) -> Result:
-    result = CliRunner(env={"COLUMNS": str(columns), "VANTHU_CONFIG": "hub.toml", "VANTHU_OPERATOR": "vận hành (mô phỏng)"}).invoke(cli, ["directory", *arguments])
+    env = {"COLUMNS": str(columns), "VANTHU_CONFIG": "hub.toml", "VANTHU_OPERATOR": "vận hành (mô phỏng)"}
+    result = CliRunner(env=env).invoke(cli, ["directory", *arguments])
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result
@@ -173,7 +174,8 @@ def test_code_lists_are_shown_with_source_and_confidence() -> None:
 def test_the_examples_of_the_page(folder: Path) -> None:
     """Every command of docs/directory.md, in order, in one folder."""
     page = (ROOT / "docs" / "directory.md").read_text()
-    commands = [line.split(" # ")[0] for block in re.findall(r"```\n(.*?)```", page, re.DOTALL) for line in block.splitlines() if line.startswith("vanthu directory ")]
+    lines = [line for block in re.findall(r"```\n(.*?)```", page, re.DOTALL) for line in block.splitlines()]
+    commands = [line.split(" # ")[0] for line in lines if line.startswith("vanthu directory ")]
     assert len(commands) >= 12
     for command in commands:
         done = vanthu(*shlex.split(command)[2:])
