@@ -12,7 +12,7 @@ from typing import Any
 
 from aiohttp import web
 
-from exchange.agency import Agency, AgencyStatus, level_of
+from exchange.agency import Agency, AgencyStatus
 from exchange.connector import Caller
 from exchange.delivery import State
 from exchange.edxml.xml_text import local_time
@@ -236,7 +236,7 @@ async def agencies_by_level(request: web.Request) -> Answer:
     level = call.get("level")
 
     def line(agency: Agency) -> dict[str, Any] | None:
-        wanted = agency.status is not AgencyStatus.CLOSED and (not level or str(level_of(agency.code)) == level)
+        wanted = agency.status is not AgencyStatus.CLOSED and (not level or str(level_of(agency)) == level)
         return {**agency_line(agency), "code102": agency.legacy_code} if wanted else None
 
     return await _listed(request, line)
@@ -263,6 +263,11 @@ def unit_line(agency: Agency) -> dict[str, Any]:
     """One line of getSynchronizeUnit; centerCode is the hub of record (edxml.md 4.4)."""
     deleted = agency.status is AgencyStatus.CLOSED
     return {**agency_line(agency), "version": "1", "centerCode": agency.hub, "deleted": deleted, "modifyDate": "", "isAgency": True}
+
+
+def level_of(agency: Agency) -> int:
+    """Level of a code by QĐ 20/2020: ``H56`` is 1, ``H56.12`` is 2."""
+    return agency.code.count(".") + 1
 
 
 async def register(request: web.Request) -> Answer:
