@@ -184,8 +184,8 @@ def chain_of(start: str, following: Callable[[str], str], *, what: str) -> tuple
         DirectoryConflict: a cycle, or longer than `LONGEST_CHAIN`.
     """
     chain: list[str] = [start]
-    while following(chain[-1]):
-        chain.append(following(chain[-1]))
+    while code := following(chain[-1]):
+        chain.append(code)
         if chain[-1] in chain[:-1] or len(chain) > LONGEST_CHAIN:
             raise DirectoryConflict(f"{what}: " + " → ".join(chain[:6]) + (" → …" if len(chain) > 6 else ""), place=start)
     return tuple(chain[1:])

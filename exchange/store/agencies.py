@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, case, delete, func, insert, or_, select, update
 
 from exchange.agency import Agency, AgencyStatus, Certificate, Mode, Purpose, chain_of, folded, is_over
 from exchange.store.connector_tables import connector_agencies as ca
@@ -102,11 +102,13 @@ def put(connection: Connection, agency: Agency) -> None:
 
 def get(connection: Connection, code: str) -> Agency | None:
     """By code, else by legacy code or alias (the open one first)."""
-    row = connection.execute(select(*COLUMNS).where(t.c.code == code)).first()
-    if row is None and code:
-        # One question for both: on another machine's database the way there and back is what it costs.
-        named = select(t.c.code).where(t.c.legacy_code == code).union_all(select(n.c.agency).where(n.c.alias == code))
-        row = connection.execute(select(*COLUMNS).where(t.c.code.in_(named)).order_by(t.c.status.desc(), t.c.code)).first()
+    if not code:
+        return None
+    # One question for all three: on another machine's database the way there and back is what it costs.
+    own, old = select(t.c.code).where(t.c.code == code), select(t.c.code).where(t.c.legacy_code == code)
+    named = own.union_all(old, select(n.c.agency).where(n.c.alias == code))
+    order = (case((t.c.code == code, 0), else_=1), t.c.status.desc(), t.c.code)
+    row = connection.execute(select(*COLUMNS).where(t.c.code.in_(named)).order_by(*order)).first()
     return agency_of(row) if row is not None else None
 
 
