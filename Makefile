@@ -4,7 +4,7 @@ BASE := $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 PY := .venv/bin/python
 
-.PHONY: help demo test check venv docs bench bench-witnesses bench-signing bench-edxml bench-opinions bench-custody bench-custody-10m bench-outbox docker-test lock clean
+.PHONY: help demo test check venv docs bench bench-witnesses bench-signing bench-edxml bench-opinions bench-custody bench-custody-10m bench-outbox bench-directory docker-test lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z0-9-]+:.*##' Makefile | sed 's/:.*## /  — /'
@@ -48,6 +48,9 @@ bench-custody-10m: venv ## print what proofs from ten million entries cost, cold
 
 bench-outbox: venv ## print entries appended in place beside an outbox and one sequencer (PostgreSQL, three minutes)
 	@$(PY) -m benchmarks.outbox
+
+bench-directory: venv ## print how long a directory of 123,265 agencies takes to load and to look up
+	@$(PY) -m benchmarks.directory
 
 docker-test: venv ## build the images, start the stack, send one document through, stop
 	@sh docker/test.sh

@@ -29,6 +29,7 @@ PLACES = {
     "edxml": "exchange.cli_edxml",
     "conformance": "exchange.cli_conformance",
     "simulate": "exchange.cli_simulate",
+    "directory": "exchange.cli_directory",
     "demo": "exchange.demo",
 }
 

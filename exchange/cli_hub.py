@@ -256,7 +256,7 @@ def _try(check: Callable[[HubSettings], str], settings: HubSettings) -> tuple[bo
 def _check_hub(settings: HubSettings) -> str:
     hub = open_hub(settings)
     try:
-        return f"{settings.database_url.split(':')[0]}, {hub.entries()} entries, {len(hub.agencies())} agencies"
+        return f"{settings.database_url.split(':')[0]}, {hub.entries()} entries, {hub.directory.count()} agencies"
     finally:
         hub.close()
 

@@ -88,6 +88,7 @@ class Client:
         policy: when given, nothing counts as taken before a head that satisfies it covers the entry.
         witness_wait_seconds: how long to wait for that.
         heads: where heads that come with answers are held against each other; each call shows the newest.
+        acting_for: a gateway names the agency that it acts for; "" for itself.
     """
 
     def __init__(
@@ -103,7 +104,9 @@ class Client:
         policy: WitnessPolicy | None = None,
         witness_wait_seconds: float = 10.0,
         heads: HeldHeads | None = None,
+        acting_for: str = "",
     ) -> None:
+        self._acting_for = {"Vanthu-Agency": acting_for} if acting_for else {}
         self._url = hub_url.rstrip("/")
         self._tls = client_tls(tls_certificate, tls_ca)
         self._key, self._trust, self._vkeys = key, trust, tuple(vkeys)
@@ -116,7 +119,7 @@ class Client:
         connector = aiohttp.TCPConnector(ssl=self._tls, limit=64)
         # Never unfolded, never followed elsewhere: a hub gives what it has, itself, or nothing.
         self._session = aiohttp.ClientSession(
-            connector=connector, timeout=self._timeout, max_field_size=32768, auto_decompress=False, middlewares=(self._gossip,)
+            connector=connector, timeout=self._timeout, max_field_size=32768, auto_decompress=False, middlewares=(self._gossip,), headers=self._acting_for
         )
         return self
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,10 @@ from sqlalchemy import Connection
 
 from exchange import intake, mailbox
 from exchange.agency import Agency, AgencyStatus, check_code
+from exchange.agency_file import check_name, tidy_name
 from exchange.custody import Entry, Event
 from exchange.delivery import State, may_move
+from exchange.directory_errors import DirectoryRow
 from exchange.edxml.status import read_status
 from exchange.envelope import StatusMessage
 from exchange.errors import AccessError, AgencyExists, BadRequest, BadSecret, NotFound, NotTheSender, ReplayedRequest, UnknownAgency
@@ -41,7 +43,7 @@ WHOLE_DIRECTORY = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """An authenticated system. `agencies` are those it may act for."""
+    """An authenticated system. `agencies` are those it may act for: its `own`, and those whose gateway they are."""
 
     profile: str
     system: str
@@ -49,6 +51,7 @@ class Caller:
     agencies: tuple[str, ...]
     signed: str = ""
     mac: str = ""
+    own: tuple[str, ...] = ()
 
     def origin(self, verb: str, body_sha256: str = "") -> Origin:
         """What stands for the sender's word in this call."""
@@ -126,7 +129,8 @@ class Connector:
         now = self.office.clock()
         with self.office.store.read() as connection:
             secrets = self._secrets(connection, "vxp", call.system, now)
-            codes = connectors.served(connection, "vxp", call.system)
+            own = connectors.served(connection, "vxp", call.system)
+            codes = connectors.with_served(connection, own)
         key = vxp.check_mac(call, secrets)
         vxp.check_window(call.at, now, self.window)
         nonce = call.nonce or (f"mac:{call.mac.lower()}" if once else "")
@@ -134,7 +138,7 @@ class Connector:
             lambda c: connectors.remember(c, call.system, nonce, at=now, forget_before=now - 2 * self.window)
         ):
             raise ReplayedRequest(place="XroadVnpt-nonce" if call.nonce else "XroadVnpt-hash-header")
-        return Caller("vxp", call.system, key, tuple(codes), call.signed.decode(), call.mac.lower())
+        return Caller("vxp", call.system, key, tuple(codes), call.signed.decode(), call.mac.lower(), tuple(own))
 
     def authenticate_lgsp(self, system: str, secret: str) -> Caller:
         """The system that owns the key.
@@ -145,10 +149,11 @@ class Connector:
         now = self.office.clock()
         with self.office.store.read() as connection:
             key = lgsp.check_key(secret, self._secrets(connection, "lgsp", system, now))
-            codes = connectors.served(connection, "lgsp", system)
+            own = connectors.served(connection, "lgsp", system)
+            codes = connectors.with_served(connection, own)
         if not codes:
             raise BadSecret(place="X-SystemId")
-        return Caller("lgsp", system, key, tuple(codes))
+        return Caller("lgsp", system, key, tuple(codes), own=tuple(own))
 
     def on_behalf(self, caller: Caller, code: str, *, place: str) -> str:
         """The agency `code` (either of its codes) that the caller acts for.
@@ -328,10 +333,14 @@ class Connector:
         Raises:
             NotTheSender, AgencyExists, InvalidField: refused, nothing changed.
         """
-        above = self.on_behalf(caller, parent, place="pcode")
+        # To act for an agency as its gateway is not to change the directory for it.
+        above = self.on_behalf(replace(caller, agencies=caller.own), parent, place="pcode")
         check_code(code, place="code")
-        if not name.strip() or len(name) > 200:
-            raise BadRequest("1 to 200 characters", place="name")
+        name = tidy_name(name)
+        try:
+            check_name(name)
+        except DirectoryRow as error:
+            raise BadRequest(error.detail, place="name") from error
 
         def job(connection: Connection) -> None:
             known = agencies.get(connection, code)
@@ -351,11 +360,11 @@ class Connector:
         Raises:
             NotTheSender, AccessError: not the caller's, or not below another of its agencies.
         """
-        own = self.on_behalf(caller, code, place="AgencyCode")
+        own = self.on_behalf(replace(caller, agencies=caller.own), code, place="AgencyCode")
 
         def job(connection: Connection) -> None:
             agency = agencies.get(connection, own)
-            if agency is None or agency.parent not in caller.agencies:
+            if agency is None or agency.parent not in caller.own:
                 raise AccessError(f"{own}: not below an agency of this system", place="AgencyCode")
             agencies.close(connection, own, now=self.office.clock())
             connectors.leave(connection, caller.profile, caller.system, own)

@@ -185,7 +185,7 @@ class UnknownAgency(AgencyError):
 
 class ClosedAgency(AgencyError):
     code = "agency.closed"
-    vi = "Cơ quan nhận đã ngừng hoạt động trong danh bạ."
+    vi = "Cơ quan đã ngừng hoạt động trong danh bạ."
     en = "The agency is closed in the directory."
 
 
@@ -193,6 +193,7 @@ class SucceededAgency(AgencyError):
     code = "agency.succeeded"
     vi = "Cơ quan nhận đã được cơ quan khác kế thừa; xin gửi lại tới cơ quan kế thừa."
     en = "The agency was succeeded by another; send to its successor."
+    successor: str = ""  # the one that is open, at the end of the chain
 
 
 class LockedAgency(AgencyError):

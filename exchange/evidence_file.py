@@ -272,6 +272,8 @@ class _Writer:
         with self._office.store.read() as connection:
             parties = [row.sender] + [d.recipient for d in queue.of_envelope(connection, row.id)]
             names = {}
+            # Where a gateway acted for a party, the seal is the gateway's.
+            parties += [a.gateway for a in (agencies.get(connection, code) for code in parties) if a is not None and a.gateway]
             for code in dict.fromkeys(parties):
                 agency = agencies.get(connection, code)
                 for number, certificate in enumerate(agencies.certificates_of(connection, code, Purpose.SEAL), 1):

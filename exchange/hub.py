@@ -6,30 +6,24 @@ plain and synchronous; they may be called from any thread.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
-from sqlalchemy import Connection
-
 from exchange import audit, clocks, dispatch, fsck, intake, mailbox, statements
-from exchange.agency import Agency, AgencyStatus, Certificate, Purpose, check_code
+from exchange.agency import Agency, Purpose
 from exchange.clocks import Limits
 from exchange.connector import Connector
-from exchange.custody import Entry, Event
 from exchange.delivery import Retry
+from exchange.directory import Directory
 from exchange.dispatch import Carriage
-from exchange.errors import AgencyExists, ConfigError, NotAuthenticated, UnknownAgency
 from exchange.evidence_file import event_receipt, write_evidence_file
 from exchange.intake import Submission
 from exchange.mailbox import PackageFile, StatusFile
 from exchange.office import Office
-from exchange.store import agencies, custody_log, envelopes, queue
+from exchange.store import custody_log, envelopes, queue
 from exchange.store.engine import Store
 from exchange.store.secret_box import SecretBox
 from signing.witness_policy import WitnessPolicy
@@ -59,6 +53,7 @@ class Hub:
         self.worker = worker
         self.policy = policy  # whose cosignatures make a head published; None asks nobody
         self._recheck_at = self._clocks_at = self._statements_at = office.clock()
+        self.directory = Directory(office)  # `server` may name further signers of directory files
         # Systems that prove themselves by a shared secret; `server` may give it another key file and window.
         self.connector = Connector(office, SecretBox(office.high_water.path.with_name("connectors.key")))
 
@@ -74,17 +69,12 @@ class Hub:
     # -- who calls ---------------------------------------------------------
 
     def authenticate(self, certificate_der: bytes) -> str:
-        """Agency code of a TLS client certificate.
+        """Agency code of a TLS client certificate. See `directory.Directory.authenticate`."""
+        return self.directory.authenticate(certificate_der)
 
-        Raises:
-            NotAuthenticated: not registered for any agency.
-        """
-        sha256 = hashlib.sha256(certificate_der).hexdigest()
-        with self.store.read() as connection:
-            agency = agencies.agency_by_certificate(connection, sha256, Purpose.TLS)
-        if agency is None:
-            raise NotAuthenticated(sha256[:16], place="TLS")
-        return agency.code
+    def acting_for(self, caller: str, code: str) -> str:
+        """The agency that `caller` acts for as its gateway. See `directory.Directory.acting_for`."""
+        return self.directory.acting_for(caller, code)
 
     # -- agencies' systems -------------------------------------------------
 
@@ -135,64 +125,33 @@ class Hub:
     # -- directory ---------------------------------------------------------
 
     def agencies(self, query: str = "", status: str = "") -> list[dict[str, Any]]:
-        """The directory, filtered by a part of code or name."""
-        with self.store.read() as connection:
-            found = agencies.all(connection, query=query, status=AgencyStatus(status) if status else None)
-            return [_agency(connection, a) for a in found]
+        """The directory, filtered by parts of codes or names."""
+        return self.directory.find(query, status=status)
 
     def agency(self, code: str) -> dict[str, Any]:
-        """One agency.
+        """One agency, by any of its codes.
 
         Raises:
             UnknownAgency: not in the directory.
         """
-        with self.store.read() as connection:
-            agency = agencies.get(connection, code)
-            if agency is None:
-                raise UnknownAgency(code[:60], place="code")
-            return _agency(connection, agency)
+        return self.directory.show(code)
 
     def add_agency(self, agency: Agency, *, seal_pem: bytes | None, tls_pem: bytes | None, by: str) -> None:
         """Enter an agency with its certificates; a directory change is a custody event.
 
         Raises:
-            AgencyExists, InvalidField, ConfigError: refused, nothing changed.
+            AgencyExists, InvalidField, DirectoryRow, DirectoryConflict, ConfigError: refused, nothing changed.
         """
-        check_code(agency.code, place="code")
-        certificates = [_certificate(agency.code, purpose, pem) for purpose, pem in ((Purpose.SEAL, seal_pem), (Purpose.TLS, tls_pem)) if pem]
-
-        def job(connection: Connection) -> None:
-            if agencies.get(connection, agency.code) is not None:
-                raise AgencyExists(agency.code, place="code")
-            agencies.put(connection, agency)
-            for certificate in certificates:
-                agencies.add_certificate(connection, certificate)
-            self._directory_event(connection, agency.code, f"add {agency.name}", by)
-
-        self.store.write(job)
+        pems = {purpose: pem for purpose, pem in ((Purpose.SEAL, seal_pem), (Purpose.TLS, tls_pem)) if pem}
+        self.directory.add(agency, pems, by=by)
 
     def close_agency(self, code: str, *, by: str) -> None:
         """Close an agency: mail to it is refused from now on."""
-        self._change(code, by, "close", lambda c, now: agencies.close(c, code, now=now))
+        self.directory.close(code, by=by)
 
     def succeed_agency(self, code: str, successor: str, *, by: str) -> None:
         """Close an agency and name the one that takes over."""
-        self.agency(successor)
-        self._change(code, by, f"succeeded by {successor}", lambda c, now: agencies.succeed(c, code, successor, now=now))
-
-    def _change(self, code: str, by: str, why: str, change: Callable[[Connection, datetime], object]) -> None:
-        self.agency(code)
-        now = self.office.clock()
-
-        def job(connection: Connection) -> None:
-            change(connection, now)
-            self._directory_event(connection, code, why, by)
-
-        self.store.write(job)
-
-    def _directory_event(self, connection: Connection, code: str, why: str, by: str) -> None:
-        entry = Entry(event=Event.DIRECTORY, at=self.office.clock(), by=f"operator:{by}", recipient=code, why=why[:200])
-        self.office.append(connection, [entry])
+        self.directory.succeed(code, successor, by=by)
 
     # -- operators ---------------------------------------------------------
 
@@ -277,38 +236,3 @@ class Hub:
         """Hashes of a tile (tlog-tiles), 32 bytes each."""
         with self.store.read() as connection:
             return custody_log.tile(connection, level, index, width)
-
-
-def _certificate(code: str, purpose: Purpose, pem: bytes) -> Certificate:
-    try:
-        certificate = x509.load_pem_x509_certificates(pem)[0]
-    except ValueError as error:
-        raise ConfigError(f"{purpose.value} certificate: {error}", place=code) from error
-    der = certificate.public_bytes(Encoding.DER)
-    return Certificate(
-        agency=code,
-        purpose=purpose,
-        sha256=hashlib.sha256(der).hexdigest(),
-        pem=certificate.public_bytes(Encoding.PEM).decode(),
-        not_before=certificate.not_valid_before_utc,
-        not_after=certificate.not_valid_after_utc,
-    )
-
-
-def _agency(connection: Connection, agency: Agency) -> dict[str, Any]:
-    certificates = [
-        {"purpose": c.purpose.value, "sha256": c.sha256, "not_after": c.not_after.astimezone(UTC).isoformat()}
-        for purpose in Purpose
-        for c in agencies.certificates_of(connection, agency.code, purpose)
-    ]
-    return {
-        "code": agency.code,
-        "name": agency.name,
-        "status": agency.status.value,
-        "mode": agency.mode.value,
-        "parent": agency.parent,
-        "legacy_code": agency.legacy_code,
-        "successor": agency.successor,
-        "strict": agency.strict,
-        "certificates": certificates,
-    }

@@ -18,7 +18,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from exchange import amendments, reports
-from exchange.agency import Agency, Mode, Purpose, check_code, check_open
+from exchange.agency import Agency, Mode, check_code, check_open, day_of
 from exchange.copies import is_extract
 from exchange.custody import Entry, Event, envelope_id
 from exchange.edxml.read import read_package
@@ -27,11 +27,9 @@ from exchange.errors import (
     Conflict,
     ExchangeError,
     InvalidField,
-    LockedAgency,
     MissingField,
     NoDocument,
     NotTheSender,
-    SealRefused,
     Secret,
     SignatureRefused,
     UnknownAgency,
@@ -40,21 +38,21 @@ from exchange.event_reasons import refusal_reason, why
 from exchange.judging import BROKEN, UNVERIFIED, check_signatures, mark_of
 from exchange.office import Office, Subject
 from exchange.origin import Origin
+from exchange.sealers import check_agency_seal
 from exchange.store import agencies, custody_log, envelopes, queue
 from exchange.store.envelopes import AttachmentRow, EnvelopeRow, RefusalRow
 from exchange.succession import Change, Order, order_of
 from exchange.vouching import Kept, keep, reasons_of, record, vouch
-from signing.errors import SigningError
 from signing.report import PdfVerdict, Verdict, to_json
-from signing.seal import verify_seal
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
     """What came in: bytes in the file `package`, their digest, and the detached seal.
 
-    With `origin` a shared secret stands in the seal's place: the sender is then one
-    of `serves`, and the recipients in `declared_to` must be named in the package.
+    With `origin` a shared secret stands in the seal's place (or, once checked, the seal
+    of a gateway): the sender is then one of `serves`, and the recipients in
+    `declared_to` must be named in the package.
     """
 
     caller: str
@@ -173,7 +171,7 @@ def _seen_before(office: Office, submission: Submission, package: Package) -> tu
 
 
 def _check_parties(office: Office, submission: Submission, package: Package, order: Order | None) -> list[Agency]:
-    header, caller = package.header, submission.caller
+    header, caller, today = package.header, submission.caller, day_of(office.clock())
     if header.secrecy:
         raise Secret(header.secrecy[:40], place="MessageHeader")
     if header.sender.code != caller:
@@ -187,8 +185,7 @@ def _check_parties(office: Office, submission: Submission, package: Package, ord
         sender = agencies.get(connection, caller)
         if sender is None:
             raise UnknownAgency(caller, place="MessageHeader/From/OrganId")
-        if sender.status.value == "locked":
-            raise LockedAgency(caller, place="MessageHeader/From/OrganId")
+        check_open(sender, place="MessageHeader/From/OrganId", on=today)
         for number, organ in enumerate(header.recipients, 1):
             place = f"MessageHeader/To[{number}]/OrganId"
             agency = agencies.get(connection, check_code(organ.code, place=place))
@@ -197,7 +194,9 @@ def _check_parties(office: Office, submission: Submission, package: Package, ord
             if agency.code in (a.code for a in found):
                 raise InvalidField(f"{organ.code}: repeated", place=place)
             # A recall must reach those who have the document, whatever became of them since.
-            found.append(agency if order is not None and order.change is Change.RECALL else check_open(agency, place=place))
+            if order is None or order.change is not Change.RECALL:
+                check_open(agency, place=place, on=today, heirs=agencies.heirs(connection, agency, on=today))
+            found.append(agency)
         for code in submission.declared_to:
             declared = agencies.get(connection, code)
             if declared is None or declared.code not in (a.code for a in found):
@@ -211,18 +210,8 @@ def _check_seal(office: Office, submission: Submission) -> tuple[Submission, str
         # No agency seal on this way in: the hub vouches for the bytes, and says so.
         seal = vouch(office, submission.sha256)
         return replace(submission, seal=seal), hashlib.sha256(seal).hexdigest()
-    if not submission.seal:
-        raise SealRefused("no seal", place="Vanthu-Seal")
-    now = office.clock()
-    try:
-        finding = verify_seal(bytes.fromhex(submission.sha256), submission.seal, office.trust(), at=now)
-    except SigningError as error:
-        raise SealRefused(f"{error.code}: {error.detail}"[:300], place="Vanthu-Seal") from error
-    with office.store.read() as connection:
-        registered = {c.sha256 for c in agencies.certificates_of(connection, submission.caller, Purpose.SEAL)}
-    if finding.certificate_sha256 not in registered:
-        raise SealRefused(f"{finding.signer}: not a registered seal of {submission.caller}", place="Vanthu-Seal")
-    return submission, hashlib.sha256(submission.seal).hexdigest()
+    origin = check_agency_seal(office, submission.caller, submission.sha256, submission.seal, verb="submit")
+    return replace(submission, origin=origin), hashlib.sha256(submission.seal).hexdigest()
 
 
 def _row(office: Office, submission: Submission, package: Package, seal_sha256: str, verdicts: dict[int, PdfVerdict], mark: str) -> EnvelopeRow:

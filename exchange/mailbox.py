@@ -17,21 +17,19 @@ from typing import Any
 from sqlalchemy import Connection
 
 from exchange import reports
-from exchange.agency import Purpose
 from exchange.delivery import Delivery, State
 from exchange.edxml.status import read_status
 from exchange.envelope import StatusMessage
-from exchange.errors import NotFound, NotTheSender, ReasonRequired, SealRefused, StatusError, StatusUnknownDocument
+from exchange.errors import NotFound, NotTheSender, ReasonRequired, StatusError, StatusUnknownDocument
 from exchange.event_reasons import event_reasons
 from exchange.lifecycle import NEEDS_REASON, Status, parse_status
 from exchange.office import Office, Subject
 from exchange.origin import Origin
-from exchange.store import agencies, changes, envelopes, queue
+from exchange.sealers import check_agency_seal
+from exchange.store import changes, envelopes, queue
 from exchange.store.changes import ParkedRow
 from exchange.store.envelopes import EnvelopeRow, StatusRow
 from exchange.vouching import keep, put_aside, reasons_of, vouch
-from signing.errors import SigningError
-from signing.seal import verify_seal
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +148,7 @@ def _take(
     status = parse_status(message.code)
     if status in NEEDS_REASON and not message.description.strip():
         raise ReasonRequired(status.value, place="MessageHeader/Description")
-    seal = _check_sealed(office, caller, message, data, seal, origin)
+    seal, origin = _check_sealed(office, caller, message, data, seal, origin)
     # Durable: the message and its seal. A crash here costs two orphan blobs.
     blobs = office.store.blobs
     sha256, seal_sha256 = blobs.put_bytes(data), blobs.put_bytes(seal)
@@ -203,21 +201,13 @@ def _take(
     return office.receipt(subject)
 
 
-def _check_sealed(office: Office, caller: str, message: StatusMessage, data: bytes, seal: bytes, origin: Origin | None) -> bytes:
-    """The seal that stands over the message: the agency's, or with `origin` the hub's in its place."""
+def _check_sealed(office: Office, caller: str, message: StatusMessage, data: bytes, seal: bytes, origin: Origin | None) -> tuple[bytes, Origin | None]:
+    """The seal that stands over the message (the agency's or its gateway's, or with `origin` the hub's in its place), and who is behind it."""
     if message.sender.code != caller:
         raise NotTheSender(f"{message.sender.code[:40]} ≠ {caller}", place="MessageHeader/From/OrganId")
     if origin is not None:
-        return vouch(office, hashlib.sha256(data).hexdigest())
-    try:
-        finding = verify_seal(hashlib.sha256(data).digest(), seal, office.trust(), at=office.clock())
-    except SigningError as error:
-        raise SealRefused(f"{error.code}: {error.detail}"[:300], place="Vanthu-Seal") from error
-    with office.store.read() as connection:
-        registered = {c.sha256 for c in agencies.certificates_of(connection, caller, Purpose.SEAL)}
-    if finding.certificate_sha256 not in registered:
-        raise SealRefused(f"{finding.signer}: not a registered seal of {caller}", place="Vanthu-Seal")
-    return seal
+        return vouch(office, hashlib.sha256(data).hexdigest()), origin
+    return seal, check_agency_seal(office, caller, hashlib.sha256(data).hexdigest(), seal, verb="status")
 
 
 def _pair(connection: Connection, delivery_id: str) -> tuple[Delivery, EnvelopeRow]:

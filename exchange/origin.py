@@ -1,8 +1,9 @@
 """origin — nguồn gốc gói tin: what stands for the sender's word when a package or a status comes in.
 
-On the native interface that is the agency's own seal. On the VXP and LGSP
-profiles it is a shared secret: the hub then seals the exact bytes in the
-agency's place and everything it writes says so (DESIGN section 6).
+On the native interface that is the agency's own seal, or that of the gateway
+which the directory names for it. On the VXP and LGSP profiles it is a shared
+secret: the hub then seals the exact bytes in the agency's place. Everything that
+is written says so (DESIGN section 6).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ class Method(StrEnum):
     SEAL = "seal"
     VXP_HMAC = "vxp-hmac"
     LGSP_KEY = "lgsp-key"
+    GATEWAY_SEAL = "gateway-seal"
 
 
 METHOD_TEXTS: dict[Method, tuple[str, str]] = {
@@ -31,6 +33,10 @@ METHOD_TEXTS: dict[Method, tuple[str, str]] = {
         "Không có niêm phong của cơ quan gửi: xác thực bằng khóa của hồ sơ LGSP, trục niêm phong thay",
         "No seal of the sending agency: authenticated by the LGSP profile's key, sealed by the hub in its place",
     ),
+    Method.GATEWAY_SEAL: (
+        "Niêm phong của cơ quan đầu mối gửi thay theo danh bạ",
+        "Sealed by the gateway that the directory names for the sending agency",
+    ),
 }
 
 
@@ -38,7 +44,7 @@ METHOD_TEXTS: dict[Method, tuple[str, str]] = {
 class Origin:
     """Who sent and how it is known.
 
-    `system` is the connected system, `key` the id of its secret (never the
+    `system` is the connected system (a gateway's code), `key` the id of its secret (never the
     secret), `verb` the call. `signed` and `mac` are the text and its HMAC as
     received: whoever holds the secret can check them again. `body_sha256` is
     lower hex of the bytes that were taken.

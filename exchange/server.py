@@ -24,6 +24,7 @@ from exchange.connector import Connector
 from exchange.cosigning import Cosigning
 from exchange.courier import HttpsPush, client_tls, server_tls
 from exchange.delivery import Retry
+from exchange.directory import Directory
 from exchange.errors import CustodyError
 from exchange.hub import Hub
 from exchange.live_trust import LiveTrust, keep_fresh
@@ -99,6 +100,7 @@ def open_hub(settings: HubSettings, *, migrate: bool = False) -> Hub:
             policy=policy,
             policy_file=settings.witness_policy,
         )
+        hub.directory = Directory(office, signers=frozenset(s.lower() for s in settings.directory_signers))
         hub.connector = Connector(office, SecretBox(settings.connector_key_file), window=timedelta(seconds=settings.connector_window_seconds))
         return hub
     except BaseException:

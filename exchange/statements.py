@@ -27,7 +27,6 @@ from signing.wording import VIETNAM
 
 GRACE = timedelta(minutes=5)  # what was begun before midnight is in the log by then
 CHUNK = 64  # agencies in one transaction
-EVERY = 1_000_000
 Head = tuple[str, tuple[tuple[str, int], ...]]  # a signed note, and (origin, first number) of every epoch so far
 
 
@@ -49,7 +48,7 @@ def close_days(office: Office, *, through: date | None = None) -> int:
     """
     last = through or day_of(office.clock() - GRACE) - timedelta(days=1)
     with office.store.read() as connection:
-        codes = [a.code for a in agencies.all(connection, limit=EVERY)]
+        codes = agencies.taking_part(connection)
         if kept.made_of(connection, last.isoformat()) >= len(codes):
             return 0  # once a minute, so this must cost little
         made = kept.newest(connection)
@@ -71,8 +70,8 @@ def _close(office: Office, day: date) -> int:
     with office.store.read() as connection:
         made = kept.newest(connection)
         start = max((m.last for m in made.values() if m.day < day.isoformat()), default=0)
-        # An agency entered since begins with this day; it cannot have been named before.
-        begin = {a.code: made[a.code].last if a.code in made else start for a in agencies.all(connection, limit=EVERY)}
+        # An agency that takes part since begins with this day; what was sent to its bare address before stands in the log, not here.
+        begin = {code: made[code].last if code in made else start for code in agencies.taking_part(connection)}
         begin = {code: first for code, first in begin.items() if code not in made or made[code].day < day.isoformat()}
         last = kept.boundary(connection, max(begin.values(), default=0), end_of(day))
         lines = kept.gather(connection, begin, last)

@@ -12,6 +12,8 @@ from exchange.edxml.values import nfc
 
 ORGAN_CODE = re.compile(r"[0-9A-Za-z](?:[0-9A-Za-z.\-]{0,33}[0-9A-Za-z])?", re.ASCII)  # everything seen (edxml.md 4.2)
 
+CONFIDENCES = frozenset({"law", "seen", "known", "inferred", "reported", "uncertain", "mixed"})
+
 
 @cache
 def lists() -> dict[str, Any]:
@@ -42,3 +44,24 @@ def type_names() -> frozenset[str]:
 def is_known_type(name: str) -> bool:
     """Whether a TypeName is one of NĐ 30/2020; the name is the only reliable field of DocumentType (edxml.md 3.4)."""
     return nfc(name).casefold().strip() in type_names()
+
+
+@cache
+def about() -> dict[str, dict[str, str]]:
+    """Of each list: what it is (``vi``, ``en``), its ``source``, and how sure it is (`CONFIDENCES`)."""
+    found: dict[str, dict[str, str]] = lists()["_about"]
+    return found
+
+
+def rows_of(name: str) -> list[dict[str, Any]]:
+    """The rows of a list, whatever its shape in the file."""
+    value = lists()[name]
+    if isinstance(value, list):
+        return value
+    rows: list[dict[str, Any]] = []
+    for code, item in value.items():
+        if isinstance(item, dict):
+            rows.append({"code": code, **item})
+        else:
+            rows.append({"code": code, "value": ", ".join(item) if isinstance(item, list) else item})
+    return rows

@@ -16,6 +16,7 @@ from exchange.store.connector_tables import connector_keys as ck
 from exchange.store.connector_tables import connector_nonces as cn
 from exchange.store.connector_tables import origins as o
 from exchange.store.connector_tables import transport_states as ts
+from exchange.store.tables import agencies as a
 from exchange.store.tables import deliveries as d
 from exchange.store.tables import envelopes as e
 from exchange.store.tables import mailbox as m
@@ -87,6 +88,12 @@ def serve(connection: Connection, profile: str, system: str, agency: str) -> Non
 def served(connection: Connection, profile: str, system: str) -> list[str]:
     """Agencies that the system acts for."""
     return list(connection.execute(select(ca.c.agency).where(ca.c.profile == profile, ca.c.system == system).order_by(ca.c.agency)).scalars())
+
+
+def with_served(connection: Connection, own: Sequence[str]) -> list[str]:
+    """`own`, and every agency whose gateway one of them is by the directory; closed ones left out."""
+    served = select(a.c.code).where(a.c.gateway.in_(own), a.c.status != "closed")
+    return sorted({*own, *connection.execute(served).scalars()})
 
 
 def leave(connection: Connection, profile: str, system: str, agency: str) -> None:

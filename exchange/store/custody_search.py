@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, CompoundSelect, Connection, Select, and_, 
 
 from exchange.custody import Event
 from exchange.delivery import State
+from exchange.store import directory
 from exchange.store.tables import attachments as a
 from exchange.store.tables import custody_entry as e
 from exchange.store.tables import deliveries as d
@@ -156,9 +157,11 @@ def blobs_referenced(connection: Connection) -> Iterator[tuple[str, str]]:
     for row in stream.execute(select(s.c.id, s.c.sha256, s.c.seal_sha256)):
         yield row.sha256, f"status {row.id}"
         yield row.seal_sha256, f"seal of status {row.id}"
+    yield from directory.files_referenced(connection)
 
 
 def files_referenced(connection: Connection) -> int:
     """How many such files there are."""
     count = 2 * (connection.execute(select(func.count()).select_from(v)).scalar() or 0)
+    count += len(directory.files_referenced(connection))
     return count + 2 * (connection.execute(select(func.count()).select_from(s)).scalar() or 0)

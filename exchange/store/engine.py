@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Engine, MetaData, create_engine, event, make_
 from sqlalchemy.pool import QueuePool
 
 from exchange.errors import SchemaOlder
-from exchange.store import change_tables, connector_tables, head_tables
+from exchange.store import change_tables, connector_tables, directory_tables, head_tables
 from exchange.store.blobs import Blobs
 from exchange.store.schema import check_schema, upgrade
 
@@ -74,7 +74,7 @@ class Store:
     def metadata(self) -> MetaData:
         """The tables of this schema."""
         # These tables stand in the metadata of `tables`; importing them is what puts them there.
-        assert connector_tables.hub is change_tables.hub is head_tables.METADATA["hub"]
+        assert connector_tables.hub is change_tables.hub is directory_tables.hub is head_tables.METADATA["hub"]
         return head_tables.METADATA[self.schema]
 
     def write(self, job: Callable[[Connection], T]) -> T:

@@ -68,6 +68,13 @@ agencies = Table(
     Column("successor", Text, nullable=False),
     Column("strict", Boolean, nullable=False),
     Column("closed_at", Utc),
+    Column("aliases", Text, nullable=False, server_default=""),
+    Column("valid_from", Text, nullable=False, server_default=""),
+    Column("valid_until", Text, nullable=False, server_default=""),
+    Column("gateway", Text, nullable=False, server_default="", index=True),
+    Column("hub", Text, nullable=False, server_default=""),
+    Column("folded", Text, nullable=False, server_default=""),
+    Column("source", Text, nullable=False, server_default=""),
     CheckConstraint("status IN ('open','locked','closed')", name="agencies_status"),
     CheckConstraint("mode IN ('pull','push')", name="agencies_mode"),
 )
@@ -81,6 +88,7 @@ agency_certificates = Table(
     Column("pem", Text, nullable=False),
     Column("not_before", Utc, nullable=False),
     Column("not_after", Utc, nullable=False),
+    Column("ends_at", Utc),
     UniqueConstraint("purpose", "sha256", name="agency_certificates_once"),
     CheckConstraint("purpose IN ('seal','tls')", name="agency_certificates_purpose"),
 )

@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 from aiohttp import web
 
-from exchange.errors import BadRequest, ExchangeError, TooLarge
+from exchange.errors import BadRequest, ExchangeError, SucceededAgency, TooLarge
 from signing.errors import SigningError
 
 log = structlog.get_logger()
@@ -19,7 +19,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 def document(error: ExchangeError) -> dict[str, Any]:
     """The problem document of an error. What it says of an unknown failure leaks nothing."""
     internal = error.code == "internal"
-    return {
+    said = {
         "type": f"urn:vanthu:error:{error.code}",
         "title": error.en,
         "title_vi": error.vi,
@@ -29,6 +29,9 @@ def document(error: ExchangeError) -> dict[str, Any]:
         "detail": "" if internal else error.detail,
         "retry": error.retry,
     }
+    if isinstance(error, SucceededAgency):
+        said["successor"] = error.successor
+    return said
 
 
 def answer(error: ExchangeError) -> web.Response:

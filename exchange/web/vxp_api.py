@@ -260,9 +260,9 @@ def agency_line(agency: Agency) -> dict[str, str]:
 
 
 def unit_line(agency: Agency) -> dict[str, Any]:
-    """One line of getSynchronizeUnit; a closed agency names its successor."""
+    """One line of getSynchronizeUnit; centerCode is the hub of record (edxml.md 4.4)."""
     deleted = agency.status is AgencyStatus.CLOSED
-    return {**agency_line(agency), "version": "1", "centerCode": agency.successor, "deleted": deleted, "modifyDate": "", "isAgency": True}
+    return {**agency_line(agency), "version": "1", "centerCode": agency.hub, "deleted": deleted, "modifyDate": "", "isAgency": True}
 
 
 def level_of(agency: Agency) -> int:

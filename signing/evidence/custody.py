@@ -18,6 +18,7 @@ from signing.wording import same_text
 HEAD = "log/checkpoint"
 _NUMBER = re.compile(r"evidence/(\d{3,6})-")
 ACCEPTANCE = "/SubmissionAcceptance"
+GATEWAY = "gateway-seal"  # the seal is that of the gateway which the entry names
 VOUCHED = {"vxp-hmac", "lgsp-key"}  # how the sender was known, where no seal of its own stands
 
 
@@ -131,14 +132,20 @@ def _check_status(p: Pieces, event: Event, name: str) -> None:
 
 def is_vouched(event: Event) -> bool:
     """Did the sender prove itself by a shared secret only, so that the hub sealed in its place? The log entry says so."""
-    return str(event.part("obj").get("type", "")).rpartition("+")[2] in VOUCHED
+    return _sealed_how(event) in VOUCHED
+
+
+def _sealed_how(event: Event) -> str:
+    return str(event.part("obj").get("type", "")).rpartition("+")[2]
 
 
 def may_seal(p: Pieces, event: Event, seal: bytes, finding: SealFinding, agency: str) -> bool:
-    """The seal is the agency's own; where the hub vouched, it is that of whoever sealed the file."""
+    """The seal is the agency's own; where the hub vouched, it is that of whoever sealed the file;
+    where a gateway acted for the agency, that of the gateway named in the log entry."""
     if is_vouched(event):
         return p.seal is not None and p.seal.certificate_sha256 == finding.certificate_sha256
-    return code_of(p, seal, finding) in ("", agency)
+    owner = str(event.part("data").get("gateway", "")) if _sealed_how(event) == GATEWAY else agency
+    return code_of(p, seal, finding) in ("", owner)
 
 
 def code_of(p: Pieces, seal: bytes, finding: SealFinding) -> str:

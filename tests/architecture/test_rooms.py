@@ -15,6 +15,7 @@ EXCHANGE = [
     ["demo", "cli_custody"],
     ["cli_custody_day", "cli_custody_witness", "cli_custody_recover", "cli_changes"],
     ["cli_agency", "cli_conformance", "cli_simulate", "demo_house", "cli_custody_follow"],
+    ["cli_directory"],
     ["cli_hub", "cli_edxml", "demo_letter", "demo_signing"],
     ["cli_secret"],
     ["simulate"],
@@ -24,18 +25,21 @@ EXCHANGE = [
     ["client", "custody_life", "monitor"],
     ["cosigning", "carrying"],
     ["hub", "sealing"],
-    ["connector", "evidence_file"],
+    ["directory_exchange"],
+    ["connector", "evidence_file", "directory"],
     ["intake", "dispatch", "mailbox", "audit", "clocks", "publishing", "statements", "fsck", "hearsay"],
     ["judging", "amendments", "history"],
     ["reports"],
-    ["vouching", "gossip", "attendance", "log_keys"],
+    ["vouching", "sealers", "gossip", "attendance", "log_keys"],
     ["office"],
     ["courier", "store", "mirror", "patience"],
     ["edxml", "copies"],
     ["receipt", "profiles", "succession"],
     ["envelope", "delivery", "lifecycle", "custody", "origin"],
+    ["directory_diff"],
+    ["agency_file"],
     ["agency", "event_reasons", "vocabularies"],
-    ["config"],
+    ["config", "directory_errors"],
     ["errors"],
 ]
 SIGNING = [
@@ -78,6 +82,7 @@ SIGNING = [
     ["errors"],
 ]
 PURE = {"succession", "copies", "vocabularies", "envelope", "delivery", "lifecycle", "custody", "receipt", "agency", "errors", "event_reasons", "origin"}
+PURE |= {"agency_file", "directory_diff", "directory_errors"}
 IMPURE = {"lxml", "pyhanko", "sqlalchemy", "aiohttp", "asyncio"}
 ONLY = {
     "sqlalchemy": (
@@ -89,6 +94,8 @@ ONLY = {
         "exchange/history.py",
         "exchange/hub.py",
         "exchange/connector.py",
+        "exchange/directory.py",
+        "exchange/directory_exchange.py",
         "exchange/intake.py",
         "exchange/dispatch.py",
         "exchange/mailbox.py",

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-from exchange import cli_agency, cli_changes, cli_conformance, cli_custody, cli_edxml, cli_hub, cli_simulate
+from exchange import cli_agency, cli_changes, cli_conformance, cli_custody, cli_directory, cli_edxml, cli_hub, cli_simulate
 from exchange.cli import PLACES
 from exchange.errors import every_error
 from signing import cli as signing_cli
@@ -75,7 +75,7 @@ def test_mypy_strict() -> None:
 
 def test_every_verb_is_in_its_place() -> None:
     verbs = {"completion": "exchange.cli"}
-    for module in (cli_hub, cli_custody, cli_agency, cli_changes, cli_edxml, cli_conformance, cli_simulate, signing_cli):
+    for module in (cli_hub, cli_custody, cli_agency, cli_changes, cli_edxml, cli_conformance, cli_directory, cli_simulate, signing_cli):
         verbs |= {str(command.name): (command.callback.__module__ if command.callback else "") for command in module.VERBS}
     verbs["demo"] = "exchange.demo"
     assert verbs == {**PLACES, "completion": "exchange.cli"}

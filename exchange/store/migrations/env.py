@@ -2,11 +2,12 @@
 
 from alembic import context
 
-from exchange.store import connector_tables, tables
+from exchange.store import connector_tables, directory_tables, tables
 
 config = context.config
 engine = config.attributes["engine"]
-metadata = connector_tables.hub if config.attributes["schema"] == "hub" else tables.node
+assert connector_tables.hub is directory_tables.hub is tables.hub
+metadata = tables.hub if config.attributes["schema"] == "hub" else tables.node
 
 with engine.connect() as connection, connection.begin():
     context.configure(connection=connection, target_metadata=metadata, transactional_ddl=True)
