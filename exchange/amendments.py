@@ -15,10 +15,11 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from exchange.agency import Agency, Mode, check_open
+from exchange.change_errors import AlreadyRecalled, ChangeTargetUnknown
 from exchange.custody import Entry, Event
 from exchange.delivery import Delivery, State
 from exchange.envelope import Header, Kind
-from exchange.errors import AlreadyRecalled, ChangeTargetUnknown, DocumentFrozen, DuplicateNumber, UnknownAgency
+from exchange.errors import DocumentFrozen, DuplicateNumber, UnknownAgency
 from exchange.event_reasons import ReasonCode, why
 from exchange.reports import change_entry, held
 from exchange.store import agencies, changes, envelopes, queue

@@ -14,11 +14,12 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+from exchange.change_errors import NotARecipient
 from exchange.client import Client, Proven
 from exchange.edxml.status import write_status
 from exchange.edxml.write import write_package
 from exchange.envelope import Business, Header, Kind, Organ, Outgoing, ReceiverChange, Replacement, ResponseFor, StatusMessage
-from exchange.errors import NotARecipient, NotFound
+from exchange.errors import NotFound
 from exchange.lifecycle import DECLINES, Status
 
 

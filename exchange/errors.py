@@ -118,32 +118,6 @@ class DuplicateNumber(EnvelopeError):
     status = 409
 
 
-class ChangeError(EnvelopeError):
-    code = "change.invalid"
-    vi = "Yêu cầu thu hồi, cập nhật hoặc thay thế thiếu thông tin hoặc tự mâu thuẫn."
-    en = "The recall, update or replacement is incomplete or contradicts itself."
-
-
-class ChangeTargetUnknown(ChangeError):
-    code = "change.unknown_document"
-    vi = "Bên gửi chưa gửi văn bản nào có mã này qua trục, nên không có gì để thu hồi, cập nhật hoặc thay thế."
-    en = "The sender has sent no document with this id through this hub, so there is nothing to recall, update or replace."
-    status = 404
-
-
-class NotARecipient(ChangeError):
-    code = "change.not_a_recipient"
-    vi = "Cơ quan này không phải là nơi nhận của văn bản."
-    en = "This agency is not a recipient of the document."
-
-
-class AlreadyRecalled(ChangeError):
-    code = "change.already_recalled"
-    vi = "Văn bản đã được thu hồi; không còn lượt chuyển nào để thay đổi."
-    en = "The document is recalled already; no delivery of it is left to change."
-    status = 409
-
-
 class DigestMismatch(EnvelopeError):
     code = "envelope.digest_mismatch"
     vi = "Nội dung nhận được không khớp với giá trị băm đã khai báo."

@@ -124,8 +124,9 @@ def write_evidence_file(
         subject = _subject(office, row, statuses, seq, leaf)
         said = json.loads(leaf)
         status = statuses.get(said.get("obj", {}).get("sha256", ""))
-        # What the hub did because of a status names it too; the agency's own entry is the one that it proves.
-        own = status if status is not None and (status.code, status.agency) == (said.get("st"), said.get("by")) else None
+        # What the hub did because of a status names it too, and is the hub's word; whatever is entered as an agency's
+        # act gets the status that it names, so that the file tells when the agency sealed something else.
+        own = status if said.get("by") != "hub" else None
         events.append(_Event(f"{number:03d}", seq, subject.event, said, from_bytes(office.receipt(subject)), own))
     with tempfile.TemporaryDirectory(dir=office.store.blobs.temporary().parent) as folder:
         writer = _Writer(office, row, Path(folder), content=content)

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from exchange.change_errors import AlreadyRecalled, ChangeError, NotARecipient
 from exchange.delivery import State
 from exchange.envelope import Header, Kind
-from exchange.errors import AlreadyRecalled, ChangeError, MissingField, NotARecipient
+from exchange.errors import MissingField
 from exchange.lifecycle import AGREES, DECLINES, Asks, Status
 
 BUSINESS = "TraceHeaderList/Bussiness"

@@ -106,6 +106,7 @@ async def endless(request: web.Request, _body: bytes, seen: Seen, means: Means) 
         while seen.taken < means.endless and not _gone(request):
             await response.write(CHUNK)
             seen.taken += len(CHUNK)
+            await asyncio.sleep(0)  # a closed connection is told by the loop, and a write to one need not wait
     except ConnectionError:
         pass  # it has gone: that is what is to be seen
     return response

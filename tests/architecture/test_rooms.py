@@ -39,7 +39,7 @@ EXCHANGE = [
     ["directory_diff"],
     ["agency_file"],
     ["agency", "event_reasons", "vocabularies"],
-    ["config", "directory_errors"],
+    ["config", "directory_errors", "change_errors"],
     ["errors"],
 ]
 SIGNING = [
@@ -82,7 +82,7 @@ SIGNING = [
     ["errors"],
 ]
 PURE = {"succession", "copies", "vocabularies", "envelope", "delivery", "lifecycle", "custody", "receipt", "agency", "errors", "event_reasons", "origin"}
-PURE |= {"agency_file", "directory_diff", "directory_errors"}
+PURE |= {"agency_file", "directory_diff", "directory_errors", "change_errors"}
 IMPURE = {"lxml", "pyhanko", "sqlalchemy", "aiohttp", "asyncio"}
 ONLY = {
     "sqlalchemy": (

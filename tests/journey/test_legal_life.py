@@ -12,19 +12,9 @@ from typing import Any
 import pytest
 
 from exchange.agency import Agency
+from exchange.change_errors import AlreadyRecalled, ChangeError, ChangeTargetUnknown, NotARecipient
 from exchange.envelope import Business, Kind, ReceiverChange, Replacement, ResponseFor
-from exchange.errors import (
-    AlreadyRecalled,
-    ChangeError,
-    ChangeTargetUnknown,
-    DocumentFrozen,
-    DuplicateNumber,
-    ExchangeError,
-    MissingField,
-    NotARecipient,
-    NotFound,
-    StatusUnknownDocument,
-)
+from exchange.errors import DocumentFrozen, DuplicateNumber, ExchangeError, MissingField, NotFound, StatusUnknownDocument
 from exchange.receipt import from_bytes
 from exchange.store import changes
 from signing.evidence import check

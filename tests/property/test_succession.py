@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from exchange.change_errors import ChangeError
 from exchange.delivery import State, may_move
-from exchange.errors import ChangeError
 from exchange.lifecycle import AGREES, DECLINES, Asks, Status, advance, lawful
 from exchange.succession import (
     Answerable,
