@@ -1,7 +1,7 @@
 """What is measured in a fresh process of its own: peak memory of one job, and many jobs side by side.
 
     python -m benchmarks.children peak sign|verify KEY TRUST SOURCE TARGET
-    python -m benchmarks.children work sign|verify|raw KEY TRUST SOURCE TARGET COUNT
+    python -m benchmarks.children work sign|group|verify|raw KEY TRUST SOURCE TARGET COUNT
 
 `peak` prints the process's own high-water mark in MB (VmHWM: `ru_maxrss` of a
 child also counts the parent it was forked from). `work` says "ready", waits for
@@ -19,9 +19,11 @@ from pathlib import Path
 
 from signing.keys import Scheme, open_key
 from signing.report import Role, Verdict
+from signing.sign_pdf import Together
 from signing.trust import Trust
 from tests.interop.calls import judged, sign
 
+GROUP = 50  # files signed together
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -38,7 +40,7 @@ def finished_cpu_seconds() -> float:
 
 
 def job(what: str, key_file: Path, trust_folder: Path, source: Path, target: Path) -> Callable[[], object]:
-    """One signature onto `source` into `target`, one verdict on `source`, which must hold, or one bare private operation."""
+    """One signature onto `source` into `target`, `GROUP` of them together, one verdict on `source`, which must hold, or one bare private operation."""
     trust = Trust.load(trust_folder)
     if what == "raw":
         bare = open_key(key_file)
@@ -46,6 +48,16 @@ def job(what: str, key_file: Path, trust_folder: Path, source: Path, target: Pat
     if what == "sign":
         key = open_key(key_file)
         return lambda: sign(source, target, key, trust, role=Role.AGENCY, kind="attachment", scheme="pkcs1")
+    if what == "group":
+        own = open_key(key_file)
+
+        def together() -> None:
+            with Together() as group:
+                for number in range(GROUP):
+                    into = target.with_name(f"{number}-{target.name}")
+                    sign(source, into, own, trust, role=Role.AGENCY, kind="attachment", scheme="pkcs1", group=group)
+
+        return together
 
     def verify() -> None:
         verdict = judged(source, trust, kind="attachment")
@@ -67,7 +79,11 @@ def peak_mb(what: str, key: Path, trust: Path, source: Path, target: Path) -> fl
 
 def wall_seconds(processes: int, what: str, key: Path, trust: Path, source: Path, target: Path, count: int) -> float:
     """Wall seconds for `count` jobs in each of `processes` processes that start together, warmed up."""
-    lines = [command("work", what, key, trust, source, target.with_name(f"{number}-{target.name}"), count) for number in range(processes)]
+    # A folder for each, as two workers have: in one folder they would wait for each other's names.
+    folders = [target.with_name(f"{target.stem}-{number}") for number in range(processes)]
+    for folder in folders:
+        folder.mkdir(exist_ok=True)
+    lines = [command("work", what, key, trust, source, folder / target.name, count) for folder in folders]
     started = [subprocess.Popen(line, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for line in lines]
     pipes = [(p.stdin, p.stdout) for p in started if p.stdin is not None and p.stdout is not None]
     for _, out in pipes:

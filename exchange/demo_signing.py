@@ -43,19 +43,7 @@ def sign_letter(
     try:
         sign_pdf(source, half, person, now=now, role=Role.PERSON, field=PERSON_FIELD, trust=trust, boxes=boxes, appearance=image)
         profile = Profile.B_LT if timestamp is not None else Profile.B_B
-        sign_pdf(
-            half,
-            target,
-            agency,
-            now=now,
-            role=Role.AGENCY,
-            field=AGENCY_FIELD,
-            profile=profile,
-            trust=trust,
-            timestamp=timestamp,
-            appearance=seal,
-            lasting=True,
-        )
+        sign_pdf(half, target, agency, now=now, role=Role.AGENCY, field=AGENCY_FIELD, profile=profile, trust=trust, timestamp=timestamp, appearance=seal)
     finally:
         half.unlink(missing_ok=True)
 
@@ -83,7 +71,6 @@ def sign_attachment(source: Path, target: Path, *, agency: SigningKey, number: s
         timestamp=timestamp,
         boxes=boxes,
         appearance=mark,
-        lasting=True,
     )
 
 

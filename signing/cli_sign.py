@@ -177,7 +177,6 @@ def sign(
             location=location,
             appearance=look.appearance if look else None,
             boxes=look.boxes if look else None,
-            lasting=True,
         )
     except SigningError as error:
         sys.exit(refused(screen, error))

@@ -75,7 +75,7 @@ def write_pdf_report(
     with TemporaryDirectory(dir=target.parent) as folder:
         draft = Path(folder) / "report.pdf"
         draft.write_bytes(made)
-        sign_pdf(draft, target, key, now=made_at, role=Role.AGENCY, field=AGENCY_FIELD, kind="attachment", timestamp=timestamp, lasting=True)
+        sign_pdf(draft, target, key, now=made_at, role=Role.AGENCY, field=AGENCY_FIELD, kind="attachment", timestamp=timestamp)
 
 
 def _data(name: str, verdict: PdfVerdict, made_at: datetime, claimed: bool) -> dict[str, Any]:

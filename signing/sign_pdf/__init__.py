@@ -4,6 +4,6 @@ from signing.sign_pdf.deferred import Waiting, complete, prepare
 from signing.sign_pdf.long_term import renew
 from signing.sign_pdf.pdf_signer import sign_pdf
 from signing.sign_pdf.plan import AGENCY_FIELD, PERSON_FIELD, FieldBox, Kind, Profile
-from signing.sign_pdf.replacing import flush_names
+from signing.sign_pdf.replacing import Together
 
-__all__ = ["AGENCY_FIELD", "PERSON_FIELD", "FieldBox", "Kind", "Profile", "Waiting", "complete", "flush_names", "prepare", "renew", "sign_pdf"]
+__all__ = ["AGENCY_FIELD", "PERSON_FIELD", "FieldBox", "Kind", "Profile", "Together", "Waiting", "complete", "prepare", "renew", "sign_pdf"]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 from cryptography import x509
 
@@ -23,6 +24,7 @@ from signing.verify_pdf import verify_pdf
 from signing.verify_pdf.roles import role_of
 
 _NO_TRUST = Trust(())
+_asked: WeakKeyDictionary[Holder, tuple[Trust, datetime, str]] = WeakKeyDictionary()  # holder -> trust, second, problem
 
 
 def check_certificate(holder: Holder, trust: Trust | None, now: datetime) -> None:
@@ -45,7 +47,15 @@ def _problem(holder: Holder, trust: Trust | None, now: datetime) -> str:
         return "key usage does not allow signing"
     if trust is None:
         return ""
-    result = trust.path(certificate, holder.chain, at=now)
+    # Validity and revocation data count whole seconds: who signs a hundred files in one asks once, by the same trust.
+    second, kept = now.replace(microsecond=0), _asked.get(holder)
+    if kept is None or kept[0] is not trust or kept[1] != second:
+        kept = _asked[holder] = (trust, second, _path_problem(holder, trust, now))
+    return kept[2]
+
+
+def _path_problem(holder: Holder, trust: Trust, now: datetime) -> str:
+    result = trust.path(holder.certificate, holder.chain, at=now)
     if result.problem:
         return f"{result.problem} {result.detail}".strip()
     return "" if result.revocation.state == "good" else "no current CRL or OCSP answer says that it is not revoked"

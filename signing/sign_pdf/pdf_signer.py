@@ -25,7 +25,7 @@ from signing.sign_pdf.checks import check_certificate, check_order
 from signing.sign_pdf.increment import new_hash
 from signing.sign_pdf.long_term import add_validation_data, archive
 from signing.sign_pdf.plan import TOKEN_ROOM, FieldBox, Hole, Kind, Overfull, Plan, Profile, declared
-from signing.sign_pdf.replacing import copy_hashed, replacing
+from signing.sign_pdf.replacing import Together, copy_hashed, replacing
 from signing.trust import Trust
 from signing.verify_pdf.pdf_file import PdfFile
 from signing.verify_pdf.pdf_objects import Unusual
@@ -52,7 +52,7 @@ def sign_pdf(
     location: str = "",
     boxes: Mapping[str, FieldBox] | None = None,
     appearance: Appearance | None = None,
-    lasting: bool = False,
+    group: Together | None = None,
 ) -> None:
     """Sign `source` into `target`, which may be the same path; otherwise `source` is left as it is.
 
@@ -66,8 +66,7 @@ def sign_pdf(
         scheme: how an RSA key signs (TT 15/2025: PSS); a curve key signs ECDSA.
         boxes: where declared fields stand; a field without one is invisible. Further names are declared too.
         appearance: what the field shows, by `signing.presentation.appearances`; its box is within `boxes[field]`.
-        lasting: the name is flushed to the disk too. Without, a crash leaves the whole signed file or what was there
-            before, and `flush_names` of the folder must be called, once for all files in it, before anyone is told.
+        group: `target` is there, and durable, when the group ends; without, when this returns. For many files at once.
 
     Raises:
         CertificateUnusable: outside its validity, not for signing, or with `trust` revoked, of unknown status or without a path.
@@ -85,7 +84,7 @@ def sign_pdf(
     plan = planned(builder, field, kind, now, timestamped=timestamp is not None, reason=reason, location=location, boxes=boxes, appearance=appearance)
     for _ in range(2):
         try:
-            with replacing(target, lasting=lasting) as file:
+            with replacing(target, group) as file:
                 placed = placed_in(file, source, plan, read_again=profile not in (Profile.B_B, Profile.B_T))
                 placed.fill(file, builder.detached(placed.hole.digest, timestamp=timestamp))
                 lengthen(file, profile, trust, timestamp, now)

@@ -10,23 +10,73 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedRandom
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
+
+from signing.errors import FieldRefused
 
 BLOCK = 1 << 20
 PAST_CACHE = 4 * BLOCK  # below that, waiting for the disk several times costs more than the second copy
 PAGE = mmap.PAGESIZE
 
 
-@contextmanager
-def replacing(target: Path, *, lasting: bool = True) -> Iterator[BufferedRandom]:
-    """A new file open for reading and writing that becomes `target` when the block ends well.
+class Together:
+    """Files that are flushed and take their names together when the block ends: ``with Together() as group``.
 
-    Its bytes are on the disk before it takes the name, so after a crash `target` is the whole new
-    file or what was there before; at worst a hidden ``.tmp`` file stays beside it. With `lasting`
-    the name is on the disk too; without, `flush_names` must be called before anyone is told.
+    Flushing one file makes the file system write its journal, and all who flush wait for that in one line; the
+    next files of a group find it written. Until the end none of them is there, after it all are, durably; when
+    the block is left by an error, none is. After a crash each is the whole new file or what was there before.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: dict[Path, str] = {}
+        self._folders: set[Path] = set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        waiting, self._waiting = self._waiting, {}
+        try:
+            if kind is None:
+                for temporary in waiting.values():
+                    _flush(temporary, os.O_RDWR)
+                for target in list(waiting):
+                    os.replace(waiting[target], target)
+                    del waiting[target]
+                    self._folders.add(target.parent)
+                for folder in self._folders:
+                    _flush(folder, os.O_RDONLY)
+        finally:
+            for temporary in waiting.values():
+                with suppress(FileNotFoundError):
+                    os.unlink(temporary)
+
+    def check(self, target: Path) -> None:
+        """Gate: `target` is not in the group yet.
+
+        Raises:
+            FieldRefused: it is; its first new content would be lost.
+        """
+        if target.absolute() in self._waiting:
+            raise FieldRefused("the file is in the group already and not written yet", place=target.name)
+
+    def add(self, temporary: str, target: Path) -> None:
+        """`temporary` becomes `target` at the end."""
+        self._waiting[target.absolute()] = temporary
+
+
+@contextmanager
+def replacing(target: Path, group: Together | None = None) -> Iterator[BufferedRandom]:
+    """A new file open for reading and writing that becomes `target` when the block ends well, or with its `group`.
+
+    Durable then: the bytes, before the file takes the name, and the name (the folder is flushed too). After a
+    crash the old file, if any, is still there; at worst a hidden ``.tmp`` file stays beside it.
     """
     folder = target.parent
     temporary = f"{folder}/.{target.name}.{os.urandom(6).hex()}.tmp"
+    if group is not None:
+        group.check(target)
     try:
         with open(temporary, "x+b") as file:
             yield file
@@ -35,19 +85,22 @@ def replacing(target: Path, *, lasting: bool = True) -> Iterator[BufferedRandom]
                 mode = target.stat().st_mode & 0o7777
                 if mode != os.fstat(file.fileno()).st_mode & 0o7777:
                     os.fchmod(file.fileno(), mode)
-            os.fsync(file.fileno())
+            if group is None:
+                os.fsync(file.fileno())
+        if group is not None:
+            group.add(temporary, target)
+            return
         os.replace(temporary, target)
     except BaseException:
         with suppress(FileNotFoundError):
             os.unlink(temporary)
         raise
-    if lasting:
-        flush_names(folder)
+    _flush(folder, os.O_RDONLY)
 
 
-def flush_names(folder: Path) -> None:
-    """The names in `folder` are on the disk when this returns."""
-    opened = os.open(folder, os.O_RDONLY)
+def _flush(path: Path | str, flags: int) -> None:
+    """What `path` names, a file or a folder, is on the disk when this returns."""
+    opened = os.open(path, flags)
     try:
         os.fsync(opened)
     finally:

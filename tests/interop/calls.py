@@ -10,7 +10,7 @@ from signing.keys import Scheme, SigningKey
 from signing.policy import judge
 from signing.presentation import Appearance
 from signing.report import PdfVerdict, Role
-from signing.sign_pdf import AGENCY_FIELD, PERSON_FIELD, FieldBox, Kind, Profile, sign_pdf
+from signing.sign_pdf import AGENCY_FIELD, PERSON_FIELD, FieldBox, Kind, Profile, Together, sign_pdf
 from signing.trust import Trust
 from signing.verify_pdf import verify_pdf
 
@@ -30,7 +30,7 @@ def sign(
     stamp: Callable[[bytes], bytes] | None = None,
     boxes: Mapping[str, FieldBox] | None = None,
     appearance: Appearance | None = None,
-    lasting: bool = False,
+    group: Together | None = None,
 ) -> None:
     """Sign as production does: the certificate is checked against `trust` and the order is enforced.
 
@@ -50,7 +50,7 @@ def sign(
         scheme=Scheme.PKCS1V15 if scheme.endswith("pkcs1") else Scheme.PSS,
         boxes=boxes,
         appearance=appearance,
-        lasting=lasting,
+        group=group,
     )
 
 

@@ -18,17 +18,19 @@ from hypothesis import strategies as st
 
 from signing.cms import Builder
 from signing.dev_pki import Issuer, _leaf, person_name
-from signing.errors import CertificateUnusable, KeyUnusable, OrderRefused, PdfUnusable
+from signing.errors import CertificateUnusable, FieldRefused, KeyUnusable, OrderRefused, PdfUnusable
 from signing.key_use import record
 from signing.keys import Holder, Scheme, issuers_of, open_key, software_key
-from signing.report import Role
+from signing.report import Indication, Role
+from signing.sign_pdf import sign_pdf
 from signing.sign_pdf.checks import check_certificate, check_order
 from signing.sign_pdf.increment import Increment, serialised, text
 from signing.sign_pdf.plan import Hole, Overfull, declared
 from signing.sign_pdf.quick_writer import pdf_time, place
-from signing.sign_pdf.replacing import _Out, copy_hashed, replacing
+from signing.sign_pdf.replacing import Together, _Out, copy_hashed, replacing
 from signing.signed_data import check, read_signed_data
 from signing.trust import Trust
+from signing.verify_pdf import verify_pdf
 from signing.verify_pdf.pdf_file import PdfFile
 from signing.verify_pdf.pdf_objects import Name, Ref, Unusual, parse
 from tests import signing_material as material
@@ -126,6 +128,9 @@ def test_the_certificate_is_checked_first(pki: Pki, trust: Trust, tmp_path: Path
         check_certificate(Holder(key.certificate, ()), Trust(trust.anchors), now)
     with pytest.raises(CertificateUnusable):
         check_certificate(key, Trust(trust.anchors, trust.intermediates), now)
+    check_certificate(key, trust, now)
+    with pytest.raises(CertificateUnusable):  # what held a moment ago is asked again later: the CRL has run out
+        check_certificate(key, trust, now + timedelta(days=100))
     for kind in ("copy", "attachment"):
         check_order(tmp_path / "any.pdf", pki.seal(SENDER), Role.AGENCY, kind, None, now)  # type: ignore[arg-type]
     check_order(tmp_path / "any.pdf", key, Role.PERSON, "document", None, now)
@@ -198,6 +203,43 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     assert target.read_bytes() == b"new" and target.stat().st_mode & 0o777 == 0o600 and os.listdir(tmp_path) == ["x"]
 
 
+def test_a_group_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    with pytest.raises(RuntimeError), Together() as group:
+        with replacing(one, group) as file:
+            file.write(b"1")
+        raise RuntimeError
+    assert os.listdir(tmp_path) == []
+    with Together() as group:
+        for target in (one, two):
+            with replacing(target, group) as file:
+                file.write(target.name.encode())
+        with pytest.raises(FieldRefused), replacing(one, group):
+            pass
+        assert not one.exists() and not two.exists()
+    assert one.read_bytes() == b"one" and two.read_bytes() == b"two" and sorted(os.listdir(tmp_path)) == ["one", "two"]
+
+
+def test_what_cannot_be_flushed_takes_no_name(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    with pytest.raises(FileNotFoundError), Together() as group:
+        for target in (one, two):
+            with replacing(target, group) as file:
+                file.write(b"x")
+        next(p for p in tmp_path.iterdir() if p.name.startswith(".two")).unlink()
+    assert os.listdir(tmp_path) == []
+
+
+def test_many_signed_together(pki: Pki, trust: Trust, tmp_path: Path) -> None:
+    source, key, now = letter(tmp_path / "x.pdf"), pki.seal(SENDER), datetime.now(UTC)
+    targets = [tmp_path / f"{n}.pdf" for n in range(3)]
+    with Together() as group:
+        for target in targets:
+            sign_pdf(source, target, key, now=now, role=Role.AGENCY, field="CoQuan", kind="attachment", trust=trust, group=group)
+        assert not any(t.exists() for t in targets)
+    assert all(verify_pdf(t, trust, at=now).signatures[0].indication is Indication.PASSED for t in targets)
+
+
 @pytest.mark.parametrize("read_again", [True, False])
 @pytest.mark.parametrize("size", [0, 1, 1 << 20, (1 << 20) + 1, 3 * (1 << 20) + 7, 1 << 22, (1 << 22) + 4096, 5 * (1 << 20) + 4097])
 def test_a_copy_is_hashed_on_the_way(tmp_path: Path, size: int, read_again: bool) -> None:
@@ -214,7 +256,7 @@ def test_a_copy_is_hashed_on_the_way(tmp_path: Path, size: int, read_again: bool
 def test_a_large_copy_works_where_nothing_goes_past_the_cache(tmp_path: Path) -> None:
     source, data = tmp_path / "s", os.urandom(5 * (1 << 20) + 3)
     source.write_bytes(data)
-    with TemporaryDirectory(dir="/dev/shm") as folder, replacing(Path(folder) / "t", lasting=False) as file:
+    with TemporaryDirectory(dir="/dev/shm") as folder, replacing(Path(folder) / "t") as file:
         assert copy_hashed(source, file, hashlib.sha256(), read_again=False) == len(data)
         file.seek(0)
         assert file.read() == data
