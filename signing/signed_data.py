@@ -65,6 +65,7 @@ _SCHEMES = {
     "2b6571": ("ed448", "shake256"),
 }
 _PSS, _MGF1 = "2a864886f70d01010a", "2a864886f70d010108"
+LONGEST_SALT = 2046  # all that a key of 16 384 bits leaves; some signers fill what there is (RFC 8017 9.1.1)
 HASHES: dict[str, hashes.HashAlgorithm] = {
     "md5": hashes.MD5(),
     "sha1": hashes.SHA1(),
@@ -232,9 +233,8 @@ def _attributes(stored: Tlv) -> dict[str, bytes]:
 
 def _check_protection(attributes: dict[str, bytes], digest: str, scheme: Tlv) -> None:
     """RFC 6211: the algorithms that the signer protected are those that are used."""
-    held = attributes.get(ALGORITHM_PROTECTION)
-    parts = whole(held).expect(SEQUENCE).children() if held is not None else []
-    if held is not None and (len(parts) != 2 or _digest(parts[0]) != digest or parts[1].expect(0xA1).body != scheme.body):
+    parts = whole(attributes[ALGORITHM_PROTECTION]).expect(SEQUENCE).children() if ALGORITHM_PROTECTION in attributes else None
+    if parts is not None and (len(parts) != 2 or _digest(parts[0]) != digest or parts[1].expect(0xA1).body != scheme.body):
         raise NotDer("protection (RFC 6211) does not fit")
 
 
@@ -275,7 +275,7 @@ def _pss(parameters: Tlv) -> tuple[str, int]:
             salt = value.integer()
         elif part.tag != 0xA3 or value.integer() != 1:
             raise NotDer("PSS parameters")
-    if mask != hash_name or not 0 <= salt <= 64:
+    if mask != hash_name or not 0 <= salt <= LONGEST_SALT:
         raise NotDer("PSS parameters")
     return hash_name, salt
 

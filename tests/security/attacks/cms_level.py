@@ -175,6 +175,7 @@ GOOD: dict[str, R] = {
     "good-sha512": lambda w: Recipe(
         w.agency, digest="sha512", signature_algorithm=algos.SignedDigestAlgorithm({"algorithm": "sha512_rsa"}).dump(), signer=rsa_signer(w.agency, "sha512")
     ),
+    "good-pss-longest-salt": partial(pss, "sha256", "sha256", 222, ("sha256", "sha256", 222, None)),
     "good-pss": partial(pss, "sha256", "sha256", 32, ("sha256", "sha256", 32, None)),
 }
 
