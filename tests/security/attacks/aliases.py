@@ -174,6 +174,11 @@ def dangling(style: str, spelling: bytes, place: str, w: Workshop) -> bytes:
     return update(replace(pdf, size=FREE_NUMBER), {STORE: store, FREE_NUMBER: stream(FORGED)}).data
 
 
+def nothing_updated(style: str, w: Workshop) -> bytes:
+    """An update of nothing: its table has no section at all."""
+    return update(prepared(style, lambda objects: None, w), {}).data
+
+
 def stamp_as_page(w: Workshop) -> bytes:
     """/Fields is the page tree's /Kids: the time-stamp's field becomes a page."""
 
@@ -203,6 +208,7 @@ def cases() -> Iterator[Case]:
         for name, body in INFORMATION.items():
             yield Case("A14", f"information-{name}@{style}", partial(informed, style, body))
         yield Case("A14", f"information-left-out@{style}", partial(not_informed, style), Must.ANSWER)
+    yield Case("A14", "nothing-updated", partial(nothing_updated, "table-lf"), Must.ANSWER)
     yield Case("A10", "time-stamp-as-page", stamp_as_page)
     lawful = b"<< /Title (a) /Producer (y) /ModDate (D:20261120090000+07'00') >>"
     yield Case("A14", "lawful-information-stamped", partial(informed, "table-lf", lawful), Must.HOLD, policy="nd30")
