@@ -25,6 +25,7 @@ CONTENT_TYPE = "2a864886f70d010903"
 MESSAGE_DIGEST = "2a864886f70d010904"
 SIGNING_CERTIFICATE = "2a864886f70d010910020c"
 SIGNING_CERTIFICATE_V2 = "2a864886f70d010910022f"
+ALGORITHM_PROTECTION = "2a864886f70d010934"
 TIMESTAMP_TOKEN = "2a864886f70d010910020e"
 REVOCATION_ARCHIVAL = "2a864886f72f010108"
 DIGESTS = {
@@ -64,6 +65,7 @@ _SCHEMES = {
     "2b6571": ("ed448", "shake256"),
 }
 _PSS, _MGF1 = "2a864886f70d01010a", "2a864886f70d010108"
+LONGEST_SALT = 2046  # all that a key of 16 384 bits leaves; some signers fill what there is (RFC 8017 9.1.1)
 HASHES: dict[str, hashes.HashAlgorithm] = {
     "md5": hashes.MD5(),
     "sha1": hashes.SHA1(),
@@ -177,6 +179,8 @@ def _signer(signer: Tlv, content_type: str, content: bytes | None, certificates:
         if len(pair) != 2:
             raise NotDer("attribute")
         unsigned[pair[0].expect(OID).body.hex()] = tuple(v.raw for v in pair[1].expect(SET).children())
+    attributes = _attributes(stored) if stored is not None else {}
+    _check_protection(attributes, digest, parts[3])
     return SignedData(
         content_type=content_type,
         content=content,
@@ -189,7 +193,7 @@ def _signer(signer: Tlv, content_type: str, content: bytes | None, certificates:
         scheme=scheme,
         hash=hash_name or digest,
         salt=salt,
-        attributes=_attributes(stored) if stored is not None else {},
+        attributes=attributes,
         # RFC 5652 5.4: the signature is over the SET OF, whatever tag it is stored under.
         signed=b"\x31" + stored.raw[1:] if stored is not None else b"",
         signature=parts[4].expect(OCTETS).body,
@@ -227,6 +231,13 @@ def _attributes(stored: Tlv) -> dict[str, bytes]:
     return found
 
 
+def _check_protection(attributes: dict[str, bytes], digest: str, scheme: Tlv) -> None:
+    """RFC 6211: the algorithms that the signer protected are those that are used."""
+    parts = whole(attributes[ALGORITHM_PROTECTION]).expect(SEQUENCE).children() if ALGORITHM_PROTECTION in attributes else None
+    if parts is not None and (len(parts) != 2 or _digest(parts[0]) != digest or parts[1].expect(0xA1).body != scheme.body):
+        raise NotDer("protection (RFC 6211) does not fit")
+
+
 def _digest(algorithm: Tlv) -> str:
     oid = algorithm.expect(SEQUENCE).children()[0].expect(OID).body.hex()
     if oid not in DIGESTS:
@@ -248,7 +259,10 @@ def _scheme(algorithm: Tlv) -> tuple[str, str, int]:
 def _pss(parameters: Tlv) -> tuple[str, int]:
     """RFC 4055 3.1; the mask must use the same hash, the trailer be the usual one."""
     hash_name, mask, salt = "sha1", "sha1", 20
-    for part in parameters.expect(SEQUENCE).children():
+    given = parameters.expect(SEQUENCE).children()
+    if [p.tag for p in given] != sorted({p.tag for p in given}):
+        raise NotDer("PSS parameters")
+    for part in given:
         value = part.children()[0]
         if part.tag == 0xA0:
             hash_name = _digest(value)
@@ -261,7 +275,7 @@ def _pss(parameters: Tlv) -> tuple[str, int]:
             salt = value.integer()
         elif part.tag != 0xA3 or value.integer() != 1:
             raise NotDer("PSS parameters")
-    if mask != hash_name or not 0 <= salt <= 64:
+    if mask != hash_name or not 0 <= salt <= LONGEST_SALT:
         raise NotDer("PSS parameters")
     return hash_name, salt
 
@@ -344,6 +358,8 @@ def _bound(signed: SignedData, der: bytes) -> bool:
         parts = identities[0].expect(SEQUENCE).children()
         if oid == SIGNING_CERTIFICATE_V2 and parts[0].tag == SEQUENCE:
             name, parts = _digest(parts[0]), parts[1:]
+            if name == "md5":
+                return False
         if parts[0].expect(OCTETS).body != hashlib.new(name, der).digest():
             return False
         if len(parts) > 1 and not _same_issuer(signed, parts[1]):

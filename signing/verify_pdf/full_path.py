@@ -41,7 +41,7 @@ from signing.trust import Trust
 from signing.verify_pdf import speedups
 from signing.verify_pdf.byte_rules import TamperSigns, check_end, check_listed, check_range, count_ranges
 from signing.verify_pdf.history import added_fields, changes_between, filled_fields, resolved, touched_form_fields
-from signing.verify_pdf.later_rules import check_structure, form_problem, metadata_problem
+from signing.verify_pdf.later_rules import catalog_problem, check_structure, form_problem, metadata_problem
 from signing.verify_pdf.mark_reader import PyHankoObjects, signature_mark
 from signing.verify_pdf.reading import TIMESTAMP, Material, Signature
 from signing.verify_pdf.stamps import best_time_of
@@ -260,8 +260,8 @@ def _later(reader: Any, embedded: EmbeddedPdfSignature, locks: Any) -> tuple[str
         # A certification that allows filling does not allow new fields (signing.md T6).
         code = "signature.docmdp" if docmdp else "signature.undeclared_field" if signed else "pdf.tampered.changed"
         checks.append(Check("later_changes", State.FAILED, code, added[:100], "FORMAT_FAILURE"))
-    for problem in (form_problem(reader, embedded.signed_revision), metadata_problem(reader, embedded.signed_revision)):
-        if problem:
+    for rule in (form_problem, metadata_problem, catalog_problem):
+        if problem := rule(reader, embedded.signed_revision):
             checks.append(Check("later_changes", State.FAILED, "pdf.tampered.changed", problem, "FORMAT_FAILURE"))
     for filled in filled_fields(reader, embedded.signed_revision) if locks is not None else ():
         if locks.is_locked(filled):

@@ -6,6 +6,7 @@ metadata, and the form of the cross-references and object streams themselves.
 
 from __future__ import annotations
 
+import re
 from typing import IO, Any
 
 from pyhanko.pdf_utils import generic
@@ -17,6 +18,8 @@ from signing.verify_pdf.pdf_file import PdfFile
 from signing.verify_pdf.pdf_objects import Unusual
 
 _INFO_STAMPS = {"/ModDate", "/Producer"}
+_EXTENSION_KEYS = {"/Type", "/BaseVersion", "/ExtensionLevel", "/ExtensionRevision", "/URL"}
+_VERSION = re.compile(r"/[1-9]\.\d")
 DEEPEST = 40
 
 
@@ -89,9 +92,13 @@ def metadata_problem(reader: Any, revision: int) -> str:
         return "the metadata were taken out"
     if isinstance(before, generic.StreamObject) and isinstance(after, generic.StreamObject) and _told(before) != _told(after):
         return "the metadata were changed"
-    old_info, new_info = _info(old), _info(new)
-    for key in sorted((set(old_info) | set(new_info)) - _INFO_STAMPS):
-        if old_info.get(key) != new_info.get(key) and (old_info or key != "/CreationDate"):
+    old_info, new_info = _info(old), _info(reader.get_historical_resolver(reader.xrefs.total_revisions - 1))
+    for key in sorted({*old_info, *new_info}):
+        was, now = old_info.get(key), new_info.get(key)
+        if key in _INFO_STAMPS:
+            if now is not None and was != now and not isinstance(now, (generic.TextStringObject, generic.ByteStringObject)):
+                return f"the document information {key} is no text"
+        elif was != now and (old_info or key != "/CreationDate"):
             return f"the document information {key} was changed"
     return ""
 
@@ -104,12 +111,52 @@ def _told(stream: Any) -> object:
         return data
 
 
-def _info(handler: Any) -> dict[str, str]:
+def _info(resolver: Any) -> dict[str, Any]:
+    """The document information as a revision has it. (Followed by hand: the trailer's own references lead to the newest objects.)"""
     try:
-        held = resolved(handler.trailer_view.get("/Info"))
+        held = resolver.trailer_view.raw_get("/Info")
     except (KeyError, AttributeError):
-        held = None
-    return {str(k): str(held[k]) for k in held} if isinstance(held, generic.DictionaryObject) else {}
+        return {}
+    held = resolver(held.reference) if isinstance(held, generic.IndirectObject) else held
+    return {str(k): resolved(held.raw_get(k)) for k in held} if isinstance(held, generic.DictionaryObject) else {}
+
+
+def catalog_problem(reader: Any, revision: int) -> str:
+    """What is wrong with the catalog against revision `revision` (from 0); "" when nothing. pyHanko lets three entries be anything at all.
+
+    Developer extensions (ISO 32000-2 7.12) may be declared, with plain values under the keys that they have; the version is a version,
+    and tagging is told by flags (14.7).
+    """
+    old, new = reader.get_historical_resolver(revision).root, reader.root
+    for key, right in (("/Version", _is_version), ("/MarkInfo", _is_marking)):
+        if key in new and resolved(old.get(key)) != resolved(new.get(key)) and not right(resolved(new.get(key))):
+            return f"the catalog's {key} is irregular"
+    before, after = resolved(old.get("/Extensions")), resolved(new.get("/Extensions"))
+    if after is None or before == after:
+        return ""
+    if not isinstance(after, generic.DictionaryObject):
+        return "the extensions are no dictionary"
+    for key in after:
+        held = resolved(after.raw_get(key))
+        for one in held if isinstance(held, generic.ArrayObject) else (held,):
+            if not _is_extension(resolved(one)):
+                return f"the extension {key} is irregular"
+    return ""
+
+
+def _is_version(held: Any) -> bool:
+    return isinstance(held, generic.NameObject) and _VERSION.fullmatch(str(held)) is not None
+
+
+def _is_marking(held: Any) -> bool:
+    flags = isinstance(held, generic.DictionaryObject) and not set(held) - {"/Type", "/Marked", "/UserProperties", "/Suspects"}
+    return flags and all(isinstance(resolved(held.raw_get(k)), (generic.BooleanObject, generic.NameObject)) for k in held)
+
+
+def _is_extension(held: Any) -> bool:
+    if not isinstance(held, generic.DictionaryObject):
+        return isinstance(held, generic.NameObject)
+    return not set(held) - _EXTENSION_KEYS and not any(isinstance(resolved(held.raw_get(k)), (dict, list)) for k in held)
 
 
 def check_structure(file: IO[bytes], reader: Any, signed_end: int, signs: TamperSigns) -> None:

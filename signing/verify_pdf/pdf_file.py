@@ -315,6 +315,8 @@ class PdfFile:
                 raise Unusual("cross-reference table")
             runs.append((first, count, rows))
             place = section.end() + 20 * count
+        if not runs:
+            raise Unusual("cross-reference table without a section")
         word = re.compile(rb"trailer[\0\t\n\x0c\r ]*").match(data, place)
         if word is None:
             raise Unusual("no trailer")

@@ -10,20 +10,21 @@ older object may point at a number that the update defines. Anything else is `Un
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from signing.report import Change
 from signing.verify_pdf.metadata import statements
+from signing.verify_pdf.older_text import check_older_text
 from signing.verify_pdf.pdf_file import PdfFile
-from signing.verify_pdf.pdf_objects import WHITE, Indirect, Name, Ref, Stream, Unusual
+from signing.verify_pdf.pdf_objects import WHITE, Indirect, Ref, Stream, Unusual
 from signing.verify_pdf.pdf_text import text_string
+from signing.verify_pdf.pdf_values import is_empty_box, is_extension, is_text, references_of
 
 _TRAILER = {b"Size", b"Root", b"Info", b"ID", b"Prev", b"Type", b"W", b"Index", b"Filter", b"DecodeParms", b"Length"}
 _DSS_ARRAYS = (b"Certs", b"CRLs", b"OCSPs")
 _METADATA_KEYS = {b"Type", b"Subtype", b"Length", b"Filter"}
 _VRI_KEYS = {b"Type", b"Cert", b"CRL", b"OCSP", b"TU", b"TS"}
-_REFERENCE = re.compile(rb"\d+(?:[\0\t\n\x0c\r ]++|%[^\r\n]*+[\r\n])++\d+(?:[\0\t\n\x0c\r ]++|%[^\r\n]*+[\r\n])++R")
-LARGEST_SCAN = 8 << 20
+_VRI_NAME = re.compile(rb"[0-9A-Fa-f]{40}")
 _STAMPS = {b"ModDate", b"Producer"}
 Dict = dict[bytes, object]
 
@@ -49,6 +50,7 @@ class _Update:
         self.new = {n for n in self.objects if pdf.find(n, self.before) is None}
         self.reached: set[int] = set()
         self.explained: set[int] = set()
+        self.places: dict[int, Collection[bytes]] = {}
         self.found: list[Change] = []
 
     def changes(self) -> list[Change]:
@@ -64,8 +66,13 @@ class _Update:
             raise Unusual("new object without a lawful place")
         if own >= 0 and own not in self.new:
             raise Unusual("cross-reference stream redefines an object")
-        _check_dangling(self.pdf, self.before, self.new)
+        check_older_text(self.pdf, self.before, self.new, self.places)
         return self.found
+
+    def _explain(self, number: int, *keys: bytes) -> None:
+        """A rewritten object is lawful as long as nothing but these keys leads to it."""
+        self.explained.add(number)
+        self.places[number] = {*keys, *self.places.get(number, ())}
 
     def _note(self, kind: str, what: str) -> None:
         self.found.append(Change(kind, what, self.index + 1, lawful=True))
@@ -83,13 +90,13 @@ class _Update:
         before, after = old.get(b"Size"), new.get(b"Size")
         if type(before) is not int or type(after) is not int or after < before or any(not before <= n < after for n in self.new):
             raise Unusual("object numbers")
-        self._info(old.get(b"Info"), new.get(b"Info", old.get(b"Info")))
+        self._info(old.get(b"Info"), new.get(b"Info"))
 
     def _info(self, before: object, after: object) -> None:
         """The document information may get the saving program's stamp, also where there was none."""
         if isinstance(after, Ref) and before is None and after.num in self.new:
             now = self._dict(after, self.index)
-            if set(now) - _STAMPS or not all(isinstance(v, bytes) and not isinstance(v, Name) for v in now.values()):
+            if set(now) - _STAMPS or not all(is_text(v) for v in now.values()):
                 raise Unusual("document information")
             self.reached.add(after.num)
             self._note("metadata", "Info")
@@ -100,7 +107,9 @@ class _Update:
             was, now = self._dict(after, self.before), self._dict(after, self.index)
             if any(was.get(k) != now.get(k) or isinstance(now.get(k), Ref) for k in (set(was) | set(now)) - _STAMPS):
                 raise Unusual("document information")
-            self.explained.add(after.num)
+            if not all(is_text(now[k]) for k in _STAMPS & set(now)):
+                raise Unusual("document information")
+            self._explain(after.num, b"Info")
             self._note("metadata", "Info")
 
     def _dict(self, item: object, revision: int) -> Dict:
@@ -110,7 +119,7 @@ class _Update:
         return value
 
     def _pair(self, item: Ref) -> tuple[Dict, Dict]:
-        self.explained.add(item.num)
+        self._explain(item.num, b"Root", b"Data")  # /Data: what a FieldMDP speaks of
         return self._dict(item, self.before), self._dict(item, self.index)
 
     def _catalog(self, old: Dict, new: Dict) -> None:
@@ -128,7 +137,7 @@ class _Update:
                 raise Unusual(f"catalog /{key.decode('latin-1')}")
 
     def _extensions(self, before: object, after: object) -> None:
-        if before != after and (not isinstance(after, dict) or _refs(after)):
+        if before != after and not (isinstance(after, dict) and all(is_extension(v) for v in after.values())):
             raise Unusual("extensions")
         if isinstance(before, Ref) and before.num in self.objects:
             raise Unusual("extensions")
@@ -142,13 +151,15 @@ class _Update:
         old, new = self.pdf.value(before, self.before), self.objects[before.num].value
         if not isinstance(old, Stream) or not isinstance(new, Stream) or set(new.dict) - _METADATA_KEYS:
             raise Unusual("metadata")
+        if (new.dict.get(b"Type"), new.dict.get(b"Subtype")) != (b"Metadata", b"XML"):
+            raise Unusual("metadata")
         try:
             same = statements(self.pdf.decode(old)) == statements(self.pdf.decode(new))
         except ValueError:
             same = False
         if not same:
             raise Unusual("metadata")
-        self.explained.add(before.num)
+        self._explain(before.num, b"Metadata")
         self._note("metadata", "XMP")
 
     def _form(self, before: object, after: object) -> None:
@@ -156,14 +167,14 @@ class _Update:
             raise Unusual("form")
         old, new = self._dict(before, self.before), self._dict(after, self.index)
         if isinstance(before, Ref):
-            self.explained.add(before.num)
+            self._explain(before.num, b"AcroForm")
         for key in {**old, **new}:
             if key not in (b"Fields", b"SigFlags") and old.get(key) != new.get(key):
                 raise Unusual(f"form /{key.decode('latin-1')}")
         was, now = old.get(b"SigFlags", 0), new.get(b"SigFlags", 0)
         if type(was) is not int or type(now) is not int or was & now != was:
             raise Unusual("form flags")
-        old_fields, new_fields = self._list(old.get(b"Fields"), self.before), self._list(new.get(b"Fields"), self.index)
+        old_fields, new_fields = self._list(old, b"Fields", self.before), self._list(new, b"Fields", self.index)
         if new_fields[: len(old_fields)] != old_fields:
             raise Unusual("fields")
         for kid in old_fields:
@@ -171,14 +182,16 @@ class _Update:
         for added in new_fields[len(old_fields) :]:
             self._timestamp_field(added)
 
-    def _list(self, item: object, revision: int) -> list[object]:
+    def _list(self, holder: Dict, key: bytes, revision: int) -> list[object]:
+        """The array under `key`; it may be an object of its own, as long as nothing else uses it."""
+        item = holder.get(key)
         value = self.pdf.value(item, revision)
         if value is None:
             return []
         if not isinstance(value, list):
             raise Unusual("array wanted")
-        if isinstance(item, Ref) and item.num in self.objects:
-            self.explained.add(item.num)
+        if isinstance(item, Ref) and item.num in self.objects and item.num not in self.new:
+            self._explain(item.num, key)
         return value
 
     def _field(self, item: object, inherited: Dict, prefix: str, depth: int) -> None:
@@ -194,7 +207,7 @@ class _Update:
         kids = old.get(b"Kids")
         if isinstance(kids, Ref) and kids.num in self.objects:
             raise Unusual("field tree")
-        for kid in self._list(kids, self.before):
+        for kid in self._list(old, b"Kids", self.before):
             self._field(kid, known, name, depth + 1)
 
     def _fill(self, item: Ref, old: Dict, name: str, known: Mapping[bytes, object]) -> None:
@@ -230,7 +243,7 @@ class _Update:
         value = added.get(b"V")
         if added.get(b"FT") != b"Sig" or not isinstance(value, Ref) or value.num not in self.new or b"Kids" in added or b"AP" in added:
             raise Unusual("added field")
-        if self._dict(value, self.index).get(b"Type") != b"DocTimeStamp" or not _empty(added.get(b"Rect", [0, 0, 0, 0])):
+        if self._dict(value, self.index).get(b"Type") != b"DocTimeStamp" or not is_empty_box(added.get(b"Rect", [0, 0, 0, 0])):
             raise Unusual("added field")
         if set(added) - {b"FT", b"V", b"T", b"Type", b"Subtype", b"F", b"Rect", b"P"}:
             raise Unusual("added field")
@@ -246,7 +259,7 @@ class _Update:
         old, new = self._dict(page, self.before), self._dict(page, self.index)
         if any(old.get(k) != new.get(k) for k in (set(old) | set(new)) - {b"Annots"}):
             raise Unusual("page")
-        was, now = self._list(old.get(b"Annots"), self.before), self._list(new.get(b"Annots"), self.index)
+        was, now = self._list(old, b"Annots", self.before), self._list(new, b"Annots", self.index)
         if now not in (was, [*was, widget]):
             raise Unusual("annotations")
         for place in (new.get(b"Annots"), page):
@@ -257,13 +270,15 @@ class _Update:
         """Validation data: what was there stays, what is added are plain streams (EN 319 142-1 5.4.2)."""
         old = self._dict(before, self.before) if before is not None else {}
         new = self._dict(after, self.index)
-        touched = self._within(before, after)
-        if set(new) - {b"Type", b"VRI", *_DSS_ARRAYS}:
+        touched = self._within(b"DSS", before, after)
+        if set(new) - {b"Type", b"VRI", *_DSS_ARRAYS} or new.get(b"Type", b"DSS") != b"DSS":
             raise Unusual("validation data")
         for key in _DSS_ARRAYS:
-            touched |= self._within(old.get(key), new.get(key))
+            touched |= self._within(key, old.get(key), new.get(key))
+            if isinstance(place := new.get(key), Ref) and place.num in self.explained:
+                raise Unusual("validation data")  # pyHanko does not follow an array that is rewritten in its place
             # Data that is left out proves less, and changes nothing that is shown.
-            touched |= self._streams(self._list(new.get(key), self.index))
+            touched |= self._streams(self._list(new, key, self.index))
         touched |= self._vri(old.get(b"VRI"), new.get(b"VRI"))
         if touched:
             self._note("validation_data", "DSS")
@@ -271,30 +286,34 @@ class _Update:
     def _vri(self, before: object, after: object) -> bool:
         if after is None:
             return before is not None
-        touched = self._within(before, after)
+        touched = self._within(b"VRI", before, after)
         was = self._dict(before, self.before) if before is not None else {}
         now = self._dict(after, self.index)
         if set(was) - set(now) - {b"Type"}:
             raise Unusual("validation data were removed")
         for key, item in now.items():
             if key == b"Type":
+                if isinstance(item, Ref):
+                    raise Unusual("validation data")
                 continue
-            touched |= self._within(was.get(key), item)
+            if not _VRI_NAME.fullmatch(key):
+                raise Unusual("validation data")
+            touched |= self._within(key, was.get(key), item)
             entry = self._dict(item, self.index)
             if key in was:
-                if self._dict(was[key], self.before) != entry or any(r.num in self.objects for r in _refs(entry)):
+                if self._dict(was[key], self.before) != entry or any(r.num in self.objects for r in references_of(entry)):
                     raise Unusual("validation data")
                 continue
             if set(entry) - _VRI_KEYS:
                 raise Unusual("validation data")
             for name in (b"Cert", b"CRL", b"OCSP"):
-                touched |= self._within(None, entry.get(name))
-                touched |= self._streams(self._list(entry.get(name), self.index))
+                touched |= self._within(name, None, entry.get(name))
+                touched |= self._streams(self._list(entry, name, self.index))
             if isinstance(entry.get(b"TS"), Ref):
                 touched |= self._streams([entry[b"TS"]])
         return touched
 
-    def _within(self, before: object, after: object) -> bool:
+    def _within(self, key: bytes, before: object, after: object) -> bool:
         """Explain an indirect place of validation data; was it written in this revision?"""
         if not isinstance(after, Ref):
             return isinstance(before, Ref) or before != after
@@ -303,7 +322,7 @@ class _Update:
         if after.num in self.new:
             self.reached.add(after.num)
         elif before == after:
-            self.explained.add(after.num)
+            self._explain(after.num, key)
         else:
             raise Unusual("validation data")
         return True
@@ -326,7 +345,7 @@ class _Update:
         """Everything new below `value` has its place."""
         waiting = [value]
         while waiting:
-            for item in _refs(waiting.pop()):
+            for item in references_of(waiting.pop()):
                 if item.num in self.new and item.num not in self.reached:
                     self.reached.add(item.num)
                     waiting.append(self.objects[item.num].value)
@@ -351,48 +370,3 @@ def _listed(pdf: PdfFile, index: int) -> dict[int, Indirect]:
     if pdf.read(at, max(0, section.at - at)).strip(WHITE):
         raise Unusual("bytes between the objects of an update")
     return found
-
-
-def _check_dangling(pdf: PdfFile, revision: int, numbers: set[int]) -> None:
-    """No older object refers to a number that an update defines: it would gain content unseen."""
-    end = pdf.revisions[revision].end
-    if end > LARGEST_SCAN:
-        raise Unusual("too large to look for dangling references")
-    texts = [pdf.read(0, end)]
-    containers = {e.where for s in pdf.revisions[: revision + 1] if s.widths for _, e in s.entries() if e.kind == "c"}
-    for number in containers:
-        entry = pdf.find(number, revision)
-        if entry is None or entry.kind != "n":
-            raise Unusual("object stream")
-        texts.append(pdf.decoded_objects(number, entry)[0])
-    for text in texts:
-        for number in numbers:
-            if _refers(text, b"%d" % number):
-                raise Unusual("dangling reference")
-
-
-def _refers(text: bytes, digits: bytes) -> bool:
-    at = text.find(digits)
-    while at >= 0:
-        if (match := _REFERENCE.match(text, at)) and int(re.match(rb"\d+", match[0])[0]) == int(digits):  # type: ignore[index]
-            before = text[max(0, at - 12) : at].rstrip(b"0")
-            if not before[-1:].isdigit():
-                return True
-        at = text.find(digits, at + 1)
-    return False
-
-
-def _refs(value: object) -> list[Ref]:
-    if isinstance(value, Ref):
-        return [value]
-    if isinstance(value, Stream):
-        value = value.dict
-    if isinstance(value, dict):
-        return [r for item in value.values() for r in _refs(item)]
-    if isinstance(value, list):
-        return [r for item in value for r in _refs(item)]
-    return []
-
-
-def _empty(rect: object) -> bool:
-    return isinstance(rect, list) and len(rect) == 4 and rect[0] == rect[2] and rect[1] == rect[3]

@@ -84,6 +84,23 @@ def _no_attributes(w: Workshop, signed: bytes) -> bytes:
     return tlv(0x30, SIGNED_DATA, tlv(0xA0, inner))
 
 
+def _protected(scheme: bytes) -> bytes:
+    """An attribute that protects the algorithms (RFC 6211)."""
+    return tlv(0x30, bytes.fromhex("06092a864886f70d010934"), tlv(0x31, tlv(0x30, algorithm("sha256"), b"\xa1" + scheme[1:])))
+
+
+def _hash_twice(w: Workshop) -> Recipe:
+    """PSS parameters that name two hashes: readers take the first or the last."""
+    mask = tlv(0xA1, tlv(0x30, bytes.fromhex("06092a864886f70d010108"), algorithm("sha256")))
+    parameters = tlv(0x30, tlv(0xA0, algorithm("sha512")), tlv(0xA0, algorithm("sha256")), mask, tlv(0xA2, b"\x02\x01\x20"))
+    return Recipe(w.agency, signature_algorithm=tlv(0x30, bytes.fromhex("06092a864886f70d01010a"), parameters))
+
+
+def _bound_by_md5(w: Workshop) -> Recipe:
+    identity = tlv(0x30, algorithm("md5"), tlv(0x04, hashlib.md5(w.agency.der).digest()))
+    return Recipe(w.agency, bound=None, more_attributes=(tlv(0x30, ATTRIBUTES["signing_certificate_v2"], tlv(0x31, tlv(0x30, tlv(0x30, identity)))),))
+
+
 R = Callable[[Workshop], Recipe]
 RECIPES: dict[str, R] = {
     "digest-flipped": lambda w: Recipe(w.agency, message_digest=_bit),
@@ -128,6 +145,9 @@ RECIPES: dict[str, R] = {
     ),
     "scheme-ecdsa": lambda w: Recipe(w.agency, signature_algorithm=algos.SignedDigestAlgorithm({"algorithm": "sha256_ecdsa"}).dump()),
     "scheme-unknown": lambda w: Recipe(w.agency, signature_algorithm=bytes.fromhex("300506032a0304")),
+    "protected-algorithm-other": lambda w: Recipe(w.agency, more_attributes=(_protected(algos.SignedDigestAlgorithm({"algorithm": "sha512_rsa"}).dump()),)),
+    "pss-hash-twice": _hash_twice,
+    "binding-by-md5": _bound_by_md5,
     "outer-type-data": lambda w: Recipe(w.agency, outer=DATA),
     "outer-type-enveloped": lambda w: Recipe(w.agency, outer=cms.ContentType("enveloped_data").dump()),
     "pss-mask-sha1": partial(pss, "sha256", "sha1", 32, ("sha256", "sha1", 32, None)),
@@ -150,10 +170,12 @@ ODD: dict[str, R] = {
     "algorithm-not-listed": lambda w: Recipe(w.agency, listed_algorithm=algorithm("sha512")),
 }
 GOOD: dict[str, R] = {
+    "good-protected": lambda w: Recipe(w.agency, more_attributes=(_protected(w.agency.scheme),)),
     "good": lambda w: Recipe(w.agency),
     "good-sha512": lambda w: Recipe(
         w.agency, digest="sha512", signature_algorithm=algos.SignedDigestAlgorithm({"algorithm": "sha512_rsa"}).dump(), signer=rsa_signer(w.agency, "sha512")
     ),
+    "good-pss-longest-salt": partial(pss, "sha256", "sha256", 222, ("sha256", "sha256", 222, None)),
     "good-pss": partial(pss, "sha256", "sha256", 32, ("sha256", "sha256", 32, None)),
 }
 

@@ -38,6 +38,7 @@ class Plan:
     filler: bytes = b"0"
     field_entries: bytes = b""
     before_close: bytes = b""
+    trailer: bytes = b""
 
 
 def docmdp_reference(level: bytes) -> bytes:
@@ -62,7 +63,7 @@ def sign(pdf: Pdf, plan: Plan) -> Pdf:
         objects[pdf.root] = with_entry(objects.get(pdf.root, pdf.body(pdf.root)), b"/Perms << /DocMDP %d 0 R >>" % number)
     if not plan.direct:
         objects[number] = value  # last, so that only the cross-reference follows it
-    made = update(pdf, objects, loose=(plan.field,) if plan.direct else (number,))
+    made = update(pdf, objects, loose=(plan.field,) if plan.direct else (number,), trailer=plan.trailer)
     return _fill(made, len(pdf.data), plan)
 
 
