@@ -26,7 +26,7 @@ from exchange.lifecycle import NEEDS_REASON, Status, parse_status
 from exchange.office import Office, Subject
 from exchange.origin import Origin
 from exchange.sealers import check_agency_seal
-from exchange.store import changes, envelopes, queue
+from exchange.store import agencies, changes, envelopes, queue
 from exchange.store.changes import ParkedRow
 from exchange.store.envelopes import EnvelopeRow, StatusRow
 from exchange.vouching import keep, put_aside, reasons_of, vouch
@@ -122,10 +122,13 @@ def acknowledge(office: Office, caller: str, delivery_id: str, data: bytes, seal
         raise StatusError(message.code, place="MessageHeader/StatusCode")
     with office.store.read() as connection:
         delivery, row = _pair(connection, delivery_id)
+        owner = agencies.own_code(connection, message.response_for.organ)
+    about = message.response_for
     if delivery.recipient != caller:
         raise NotFound(delivery_id, place="delivery")
-    if message.response_for.document_id != row.document_id or message.response_for.organ != row.sender:
-        raise StatusError(message.response_for.document_id[:200], place="MessageHeader/ResponseFor")
+    same = about.document_id == row.document_id if about.document_id else (about.code, reports.day_of(about)) == (row.code, row.promulgation_date)
+    if not same or owner != row.sender:
+        raise StatusError(about.document_id[:200], place="MessageHeader/ResponseFor")
     return _take(office, caller, message, data, seal, delivery=delivery.id)
 
 
@@ -167,23 +170,24 @@ def _take(
         seal_sha256=seal_sha256,
     )
     kept = keep(office, new.id, origin)
-    document_id = message.response_for.document_id
 
     def job(connection: Connection) -> tuple[StatusRow, int, EnvelopeRow, str] | None:
         # Looked for in the same transaction: a document accepted a moment ago is not missed.
         found = reports.find(connection, caller, message) if not delivery else _pair(connection, delivery)
         if found is None:
-            if changes.park(connection, ParkedRow(new.id, caller, sha256, seal_sha256, document_id, now)) == new.id:
+            name = reports.waits_for(connection, caller, message)
+            if changes.park(connection, ParkedRow(new.id, caller, sha256, seal_sha256, name, now)) == new.id:
                 put_aside(connection, kept)
             return None
         about, row = found
-        return *reports.enter(office, connection, new, row, about, kept), row, about.recipient
+        return *reports.enter(office, connection, new, message, row, about, kept), row, about.recipient
 
     # Durable after this: state, message and custody entry together, or the parked message. A crash
     # after it costs the answer; the same message again gives the receipt, or finds itself parked.
     entered = office.store.write(job)
     if entered is None:
-        raise StatusUnknownDocument(document_id[:200], place="MessageHeader/ResponseFor/DocumentId")
+        missing = message.response_for.document_id or message.response_for.code
+        raise StatusUnknownDocument(missing[:200], place="MessageHeader/ResponseFor/DocumentId")
     stored, index, row, recipient = entered
     subject = Subject(
         subject=stored.id,
@@ -203,7 +207,9 @@ def _take(
 
 def _check_sealed(office: Office, caller: str, message: StatusMessage, data: bytes, seal: bytes, origin: Origin | None) -> tuple[bytes, Origin | None]:
     """The seal that stands over the message (the agency's or its gateway's, or with `origin` the hub's in its place), and who is behind it."""
-    if message.sender.code != caller:
+    with office.store.read() as connection:
+        sender = agencies.own_code(connection, message.sender.code)
+    if sender != caller:
         raise NotTheSender(f"{message.sender.code[:40]} ≠ {caller}", place="MessageHeader/From/OrganId")
     if origin is not None:
         return vouch(office, hashlib.sha256(data).hexdigest()), origin

@@ -412,6 +412,13 @@ def test_question_and_answer_are_shown_together(hub: House) -> None:
     assert life(hub, question, THIRD)["thread"] == []  # the answer is none of its business
 
 
+def test_a_document_may_answer_two(hub: House, tmp_path: Path) -> None:
+    sent(hub)
+    sent(hub, SECOND, date_of=SECOND)
+    about = tuple(ResponseFor(organ=SENDER, code="125/QĐ-UBND", document_id=name) for name in (FIRST, SECOND))
+    holds(hub, sent(hub, "hai-van-ban-mo-phong", responses=about), tmp_path)
+
+
 def test_a_correction_is_a_letter_about_ones_own_document(hub: House) -> None:
     original = sent(hub, recipients=(PULLER, THIRD))
     about = (ResponseFor("", "125/QĐ-UBND", "", "2026/11/20"),)
