@@ -22,7 +22,7 @@ from exchange.edxml.status import read_status
 from exchange.envelope import StatusMessage
 from exchange.errors import NotFound, NotTheSender, ReasonRequired, StatusError, StatusUnknownDocument
 from exchange.event_reasons import event_reasons
-from exchange.lifecycle import NEEDS_REASON, Status, parse_status
+from exchange.lifecycle import BY_SENDER, NEEDS_REASON, Status, parse_status
 from exchange.office import Office, Subject
 from exchange.origin import Origin
 from exchange.sealers import check_agency_seal
@@ -151,10 +151,15 @@ def _take(
     status = parse_status(message.code)
     if status in NEEDS_REASON and not message.description.strip():
         raise ReasonRequired(status.value, place="MessageHeader/Description")
-    seal, origin = _check_sealed(office, caller, message, data, seal, origin)
+    _check_sender(office, caller, message)
+    sha256 = hashlib.sha256(data).hexdigest()
+    again = _again(office, caller, message, sha256, seal if origin is None else None, delivery)
+    if again is not None:
+        return _receipt(office, *again, len(data))
+    seal, origin = _check_sealed(office, caller, sha256, seal, origin)
     # Durable: the message and its seal. A crash here costs two orphan blobs.
     blobs = office.store.blobs
-    sha256, seal_sha256 = blobs.put_bytes(data), blobs.put_bytes(seal)
+    _, seal_sha256 = blobs.put_bytes(data), blobs.put_bytes(seal)
     now = office.clock()
     new = StatusRow(
         id=str(uuid.uuid4()),
@@ -171,7 +176,7 @@ def _take(
     )
     kept = keep(office, new.id, origin)
 
-    def job(connection: Connection) -> tuple[StatusRow, int, EnvelopeRow, str] | None:
+    def job(connection: Connection) -> tuple[StatusRow, int, EnvelopeRow] | None:
         # Looked for in the same transaction: a document accepted a moment ago is not missed.
         found = reports.find(connection, caller, message) if not delivery else _pair(connection, delivery)
         if found is None:
@@ -180,7 +185,7 @@ def _take(
                 put_aside(connection, kept)
             return None
         about, row = found
-        return *reports.enter(office, connection, new, message, row, about, kept), row, about.recipient
+        return *reports.enter(office, connection, new, message, row, about, kept), row
 
     # Durable after this: state, message and custody entry together, or the parked message. A crash
     # after it costs the answer; the same message again gives the receipt, or finds itself parked.
@@ -188,7 +193,25 @@ def _take(
     if entered is None:
         missing = message.response_for.document_id or message.response_for.code
         raise StatusUnknownDocument(missing[:200], place="MessageHeader/ResponseFor/DocumentId")
-    stored, index, row, recipient = entered
+    return _receipt(office, *entered, len(data))
+
+
+def _again(
+    office: Office, caller: str, message: StatusMessage, sha256: str, seal: bytes | None, delivery: str
+) -> tuple[StatusRow, int, EnvelopeRow] | None:
+    """What a message that was entered before gave, under the same seal (None: by shared secret). It is not judged anew: the
+    certificate may have ended since, and the document may have been recalled."""
+    with office.store.read() as connection:
+        envelope = _pair(connection, delivery)[1].id if delivery else ""
+        found = reports.taken_before(connection, caller, message, sha256, envelope)
+        if found is None or (seal is not None and found[0].seal_sha256 != hashlib.sha256(seal).hexdigest()):
+            return None
+        return found[0], reports.index_of(connection, found[1].id, sha256), found[1]
+
+
+def _receipt(office: Office, stored: StatusRow, index: int, row: EnvelopeRow, size: int) -> bytes:
+    """The sealed receipt of a status that is entered; the same bytes each time."""
+    status = parse_status(stored.code)
     subject = Subject(
         subject=stored.id,
         envelope=row.id,
@@ -196,24 +219,27 @@ def _take(
         at=stored.received_at,
         index=index,
         sender=row.sender,
-        recipient=recipient,
+        recipient=stored.to_agency if status in BY_SENDER else stored.agency,
         document_id=row.document_id,
-        object_sha256=sha256,
-        size=len(data),
+        object_sha256=stored.sha256,
+        size=size,
         reasons=event_reasons(reports.why_of(status, stored.description)) + reasons_of(office, stored.id),
     )
     return office.receipt(subject)
 
 
-def _check_sealed(office: Office, caller: str, message: StatusMessage, data: bytes, seal: bytes, origin: Origin | None) -> tuple[bytes, Origin | None]:
-    """The seal that stands over the message (the agency's or its gateway's, or with `origin` the hub's in its place), and who is behind it."""
+def _check_sender(office: Office, caller: str, message: StatusMessage) -> None:
     with office.store.read() as connection:
         sender = agencies.own_code(connection, message.sender.code)
     if sender != caller:
         raise NotTheSender(f"{message.sender.code[:40]} ≠ {caller}", place="MessageHeader/From/OrganId")
+
+
+def _check_sealed(office: Office, caller: str, sha256: str, seal: bytes, origin: Origin | None) -> tuple[bytes, Origin | None]:
+    """The seal that stands over the message (the agency's or its gateway's, or with `origin` the hub's in its place), and who is behind it."""
     if origin is not None:
-        return vouch(office, hashlib.sha256(data).hexdigest()), origin
-    return seal, check_agency_seal(office, caller, hashlib.sha256(data).hexdigest(), seal, verb="status")
+        return vouch(office, sha256), origin
+    return seal, check_agency_seal(office, caller, sha256, seal, verb="status")
 
 
 def _pair(connection: Connection, delivery_id: str) -> tuple[Delivery, EnvelopeRow]:

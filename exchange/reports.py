@@ -60,11 +60,11 @@ def asked_of(connection: Connection, delivery: str) -> Asks:
 
 def find(connection: Connection, caller: str, message: StatusMessage) -> tuple[Delivery, EnvelopeRow] | None:
     """The document and the delivery that a status of `caller` is about; None when it is not here (yet)."""
-    status, about = parse_status(message.code), message.response_for
+    status = parse_status(message.code)
     owner, recipient = _parties(connection, caller, message)
     pairs = {}
     candidates = []
-    for row in changes.sent_as(connection, owner, about.document_id) if about.document_id else _numbered(connection, owner, about):
+    for row in _documents(connection, owner, message.response_for):
         delivery = queue.for_recipient(connection, row.id, recipient)
         if delivery is not None:
             pairs[delivery.id] = delivery, row
@@ -73,6 +73,24 @@ def find(connection: Connection, caller: str, message: StatusMessage) -> tuple[D
             candidates.append(Answerable(delivery.id, row.accepted_at, delivery.status, asks, waits))
     found = meant(candidates, status, message.timestamp)
     return pairs[found.delivery] if found is not None else None
+
+
+def taken_before(connection: Connection, caller: str, message: StatusMessage, sha256: str, envelope: str = "") -> tuple[StatusRow, EnvelopeRow] | None:
+    """The very same message of `caller` that was entered already, whatever became of its document since.
+
+    Args:
+        envelope: only about this one; "" for whichever the message names.
+    """
+    owner, _ = _parties(connection, caller, message)
+    for row in _documents(connection, owner, message.response_for):
+        known = envelopes.status_by_digest(connection, row.id, caller, sha256) if envelope in ("", row.id) else None
+        if known is not None:
+            return known, row
+    return None
+
+
+def _documents(connection: Connection, owner: str, about: ResponseFor) -> list[EnvelopeRow]:
+    return changes.sent_as(connection, owner, about.document_id) if about.document_id else _numbered(connection, owner, about)
 
 
 def _parties(connection: Connection, caller: str, message: StatusMessage) -> tuple[str, str]:
@@ -121,7 +139,7 @@ def enter(
     """Enter a checked status: (the stored one, its place in the log). A repeat gives the first."""
     known = envelopes.status_by_digest(connection, row.id, new.agency, new.sha256)
     if known is not None:
-        return known, _index_of(connection, row.id, new.sha256)
+        return known, index_of(connection, row.id, new.sha256)
     status = Status(new.code)
     new = replace(new, envelope=row.id, delivery=delivery.id, to_agency=delivery.recipient if status in BY_SENDER else row.sender)
     envelopes.insert_status(connection, new)
@@ -263,6 +281,6 @@ def _entry(row: EnvelopeRow, status: StatusRow, message: StatusMessage) -> Entry
     )
 
 
-def _index_of(connection: Connection, envelope: str, object_sha256: str) -> int:
+def index_of(connection: Connection, envelope: str, object_sha256: str) -> int:
     needle = object_sha256.encode()
     return next(index for index, leaf in custody_log.leaves_of(connection, envelope) if needle in leaf)

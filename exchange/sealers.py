@@ -1,4 +1,4 @@
-"""sealers — ai được niêm phong: whose registered certificate may seal for an agency, at the moment of the seal.
+"""sealers — ai được niêm phong: whose registered certificate may seal for an agency, now, by the hub's clock.
 
 The agency's own, or that of the gateway that the directory names for it. Two
 certificates of one agency may hold at the same time (roll-over); one that has
@@ -31,14 +31,14 @@ def check_agency_seal(office: Office, code: str, sha256: str, seal: bytes, *, ve
     Raises:
         SealRefused: not valid, not trusted, or of nobody who may seal for the agency.
     """
-    place = "Vanthu-Seal"
+    place, now = "Vanthu-Seal", office.clock()
     if not seal:
         raise SealRefused("no seal", place=place)
     try:
-        finding = verify_seal(bytes.fromhex(sha256), seal, office.trust(), at=office.clock())
+        finding = verify_seal(bytes.fromhex(sha256), seal, office.trust(), at=now, stamp_counts=False)
     except SigningError as error:
         raise SealRefused(f"{error.code}: {error.detail}"[:300], place=place) from error
-    owner = _owner(office, finding.certificate_sha256, finding.time)
+    owner = _owner(office, finding.certificate_sha256, now)
     if owner == code:
         return None
     if owner and owner == gateway_of(office, code):
@@ -58,7 +58,7 @@ def _owner(office: Office, sha256: str, at: datetime) -> str:
     """The agency whose seal certificate it is, "" when it is nobody's.
 
     Raises:
-        SealRefused: it was ended before `at`, the moment of the seal.
+        SealRefused: it has ended at the moment `at`. What a seal says of its own time does not count here.
     """
     with office.store.read() as connection:
         certificate = agencies.certificate(connection, sha256, Purpose.SEAL)

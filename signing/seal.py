@@ -39,13 +39,15 @@ def sign_seal(digest: bytes, key: SigningKey, *, timestamp: Callable[[bytes], by
     return builder.detached(digest, timestamp=timestamp)
 
 
-def verify_seal(digest: bytes, seal: bytes, trust: Trust, *, at: datetime, seen_at: datetime | None = None) -> SealFinding:
+def verify_seal(digest: bytes, seal: bytes, trust: Trust, *, at: datetime, seen_at: datetime | None = None, stamp_counts: bool = True) -> SealFinding:
     """Gate: `seal` is a valid seal over the content with SHA-256 `digest`.
 
     Args:
         at: moment of judgement; a valid time-stamp inside the seal takes its place.
         seen_at: a later moment at which the seal is proven to have been there already (an
             archive time-stamp); its time-stamp then outlives a compromise after that.
+        stamp_counts: False at a door: a time-stamp inside is checked, but `at` decides. Else whoever holds a key that has
+            ended since could still bring what was stamped before.
 
     Raises:
         SealDigestMismatch: over other bytes.
@@ -53,7 +55,7 @@ def verify_seal(digest: bytes, seal: bytes, trust: Trust, *, at: datetime, seen_
         SealInvalid: anything else.
     """
     try:
-        return _verify(digest, seal, trust, at, seen_at)
+        return _verify(digest, seal, trust, at, seen_at, stamp_counts)
     except NotDer as error:
         raise SealInvalid(error.detail) from error
     except SigningError:
@@ -62,7 +64,7 @@ def verify_seal(digest: bytes, seal: bytes, trust: Trust, *, at: datetime, seen_
         raise SealInvalid(f"{type(error).__name__}: {error}"[:200]) from error
 
 
-def _verify(digest: bytes, seal: bytes, trust: Trust, at: datetime, seen_at: datetime | None) -> SealFinding:
+def _verify(digest: bytes, seal: bytes, trust: Trust, at: datetime, seen_at: datetime | None, stamp_counts: bool) -> SealFinding:
     if len(seal) > LARGEST:
         raise SealInvalid("too large")
     signed = read_signed_data(seal)
@@ -77,6 +79,8 @@ def _verify(digest: bytes, seal: bytes, trust: Trust, at: datetime, seen_at: dat
     certificate = decoded(der)
     algorithm = _allowed(signed, certificate)
     time, source = _time(signed, trust, at, seen_at)
+    if not stamp_counts:
+        time, source = at, "judged_at"
     return _judge(certificate, [c for c in signed.certificates if c != der], trust, digest, algorithm, time, source)
 
 

@@ -380,6 +380,17 @@ def test_repeated_and_late_statuses_change_nothing(hub: House) -> None:
 # -- duplicates --------------------------------------------------------------
 
 
+def test_a_repeated_acknowledgement_is_not_taken_for_that_of_the_recall(hub: House) -> None:
+    """Over VXP and LGSP a status names only its document, and a recall may bear the same id."""
+    envelope = sent(hub, recipients=(PULLER,))
+    hub.hub.package_of(PULLER, lines(hub, PULLER)[0]["delivery"])
+    first = hub.status("01")
+    receipt = hub.hub.report_status(PULLER, *first)
+    recall = asked(hub, hub.recall(FIRST, recipients=(PULLER,)))
+    assert hub.hub.report_status(PULLER, *first) == receipt
+    assert states(hub, recall) == {PULLER: ("queued", "")} and states(hub, envelope)[PULLER][1] == "01"
+
+
 def test_one_number_and_date_is_one_document(hub: House) -> None:
     sent(hub)
     other = hub.package(SECOND, date_of=FIRST)
