@@ -120,6 +120,7 @@ NEGATIVE = frozenset(
 
 
 WRITTEN = "written"  # of `Entry.data`: another code of the agency, as its package or status has it (edxml.md 4.3)
+SEALED_AS = "sealed_as"  # of `Entry.data`: another name of the agency, as the certificate of its seal has it
 ABOUT = "about"  # of `Entry.data`: how a status names its document where it gives no DocumentId (edxml.md 2.3)
 
 

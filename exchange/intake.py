@@ -38,7 +38,7 @@ from exchange.event_reasons import refusal_reason, why
 from exchange.judging import BROKEN, UNVERIFIED, check_signatures, mark_of
 from exchange.office import Office, Subject
 from exchange.origin import Origin
-from exchange.sealers import check_agency_seal
+from exchange.sealers import check_agency_seal, other_name
 from exchange.store import agencies, custody_log, envelopes, queue
 from exchange.store.envelopes import AttachmentRow, EnvelopeRow, RefusalRow
 from exchange.succession import Change, Order, order_of
@@ -147,6 +147,7 @@ def _record(
     envelopes.insert_envelope(connection, row, attachments, [delivery for _, delivery in outcome.own])
     amendments.write(connection, outcome)
     first = replace(_entry(row, Event.ACCEPTED, "", object_sha256=row.seal_sha256), data=as_written(header.sender.code, row.sender))
+    first = replace(first, data=(*first.data, *other_name(office, connection, row.sender, row.seal_sha256, kept)))
     entries = [record(connection, kept, first)]
     for agency, delivery in outcome.own:
         if agency.mode is Mode.PULL:

@@ -145,9 +145,7 @@ def report_status(office: Office, caller: str, data: bytes, seal: bytes, origin:
     return _take(office, caller, read_status(data), data, seal, origin=origin)
 
 
-def _take(
-    office: Office, caller: str, message: StatusMessage, data: bytes, seal: bytes, *, delivery: str = "", origin: Origin | None = None
-) -> bytes:
+def _take(office: Office, caller: str, message: StatusMessage, data: bytes, seal: bytes, *, delivery: str = "", origin: Origin | None = None) -> bytes:
     status = parse_status(message.code)
     if status in NEEDS_REASON and not message.description.strip():
         raise ReasonRequired(status.value, place="MessageHeader/Description")
@@ -196,9 +194,7 @@ def _take(
     return _receipt(office, *entered, len(data))
 
 
-def _again(
-    office: Office, caller: str, message: StatusMessage, sha256: str, seal: bytes | None, delivery: str
-) -> tuple[StatusRow, int, EnvelopeRow] | None:
+def _again(office: Office, caller: str, message: StatusMessage, sha256: str, seal: bytes | None, delivery: str) -> tuple[StatusRow, int, EnvelopeRow] | None:
     """What a message that was entered before gave, under the same seal (None: by shared secret). It is not judged anew: the
     certificate may have ended since, and the document may have been recalled."""
     with office.store.read() as connection:

@@ -18,6 +18,7 @@ from exchange.envelope import Kind, ResponseFor, StatusMessage
 from exchange.event_reasons import ReasonCode, why
 from exchange.lifecycle import AGREES, BY_SENDER, DECLINES, NEEDS_REASON, Asks, Status, advance, parse_status
 from exchange.office import Office
+from exchange.sealers import other_name
 from exchange.store import agencies, changes, custody_log, envelopes, queue
 from exchange.store.changes import EffectRow, ParkedRow
 from exchange.store.envelopes import EnvelopeRow, StatusRow
@@ -149,7 +150,8 @@ def enter(
     queue.set_status(connection, delivery.id, after, now=now)
     if status not in BY_SENDER and may_move(current.state, State.ACKNOWLEDGED):
         queue.set_state(connection, delivery.id, frozenset({current.state}), State.ACKNOWLEDGED, now=now)
-    entries = [record(connection, kept, _entry(row, new, message), kind="edxml-status+")]
+    data = (*said_of(message, new.agency), *other_name(office, connection, new.agency, new.seal_sha256, kept))
+    entries = [record(connection, kept, _entry(row, new, data), kind="edxml-status+")]
     withdrawn = False
     if status is Status.TAKE_BACK:
         more = _take_back(connection, new, row, current)
@@ -262,7 +264,7 @@ def _row(office: Office, parked: ParkedRow, message: StatusMessage) -> StatusRow
     )
 
 
-def _entry(row: EnvelopeRow, status: StatusRow, message: StatusMessage) -> Entry:
+def _entry(row: EnvelopeRow, status: StatusRow, data: tuple[tuple[str, str | int], ...]) -> Entry:
     return Entry(
         event=EVENTS[Status(status.code)],
         at=status.received_at,
@@ -277,10 +279,11 @@ def _entry(row: EnvelopeRow, status: StatusRow, message: StatusMessage) -> Entry
         seal_sha256=status.seal_sha256,
         status=status.code,
         why=why_of(Status(status.code), status.description),
-        data=said_of(message, status.agency),
+        data=data,
     )
 
 
 def index_of(connection: Connection, envelope: str, object_sha256: str) -> int:
+    """The place in the log of the entry in an envelope's chain that names an object."""
     needle = object_sha256.encode()
     return next(index for index, leaf in custody_log.leaves_of(connection, envelope) if needle in leaf)

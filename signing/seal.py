@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from datetime import datetime
+from functools import lru_cache
 from weakref import WeakKeyDictionary
 
 from cryptography import x509
@@ -102,9 +103,7 @@ def _time(signed: SignedData, trust: Trust, at: datetime, seen_at: datetime | No
     return at, "judged_at"
 
 
-def _judge(
-    certificate: x509.Certificate, extra: list[bytes], trust: Trust, digest: bytes, algorithm: str, time: datetime, source: str
-) -> SealFinding:
+def _judge(certificate: x509.Certificate, extra: list[bytes], trust: Trust, digest: bytes, algorithm: str, time: datetime, source: str) -> SealFinding:
     usage = _usage(certificate)
     if usage is not None and not (usage.digital_signature or usage.content_commitment):
         raise SealUntrusted("key usage does not allow signing")
@@ -130,6 +129,15 @@ def _usage(certificate: x509.Certificate) -> x509.KeyUsage | None:
         return certificate.extensions.get_extension_for_class(x509.KeyUsage).value
     except x509.ExtensionNotFound:
         return None
+
+
+@lru_cache(maxsize=4096)
+def identifier_of(pem: str) -> str:
+    """How a certificate names its organisation (organizationIdentifier, ITU-T X.520), "" when it does not or cannot be read."""
+    try:
+        return _text(x509.load_pem_x509_certificate(pem.encode()), NameOID.ORGANIZATION_IDENTIFIER)
+    except ValueError:
+        return ""
 
 
 def _text(certificate: x509.Certificate, oid: x509.ObjectIdentifier) -> str:

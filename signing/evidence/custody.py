@@ -153,7 +153,8 @@ def may_seal(p: Pieces, event: Event, seal: bytes, finding: SealFinding, agency:
     if is_vouched(event):
         return p.seal is not None and p.seal.certificate_sha256 == finding.certificate_sha256
     owner = str(event.part("data").get("gateway", "")) if _sealed_how(event) == GATEWAY else agency
-    return code_of(p, seal, finding) in ("", owner)
+    # The entry may say under which other name the certificate has the agency: an old code, a tax number.
+    return code_of(p, seal, finding) in ("", owner, str(event.part("data").get("sealed_as", "")))
 
 
 def code_of(p: Pieces, seal: bytes, finding: SealFinding) -> str:

@@ -12,13 +12,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection, delete
 
+from exchange.agency import Purpose
 from exchange.client import Refused
 from exchange.config import load_hub
 from exchange.edxml.status import read_status, write_status
 from exchange.envelope import Business, Kind, Organ, ReceiverChange, ResponseFor
 from exchange.errors import NotTheSender, StatusUnknownDocument
 from exchange.server import open_hub
+from exchange.store import agencies
+from exchange.store.directory_tables import agency_aliases
+from exchange.store.tables import agencies as table
+from exchange.store.tables import agency_certificates
 from signing.evidence import check
 from signing.seal import sign_seal
 from signing.trust import Trust
@@ -71,10 +77,10 @@ def status_of(house: House, code: str, *, sender: str, owner: str, sealed_by: st
     return data, sign_seal(hashlib.sha256(data).digest(), house.pki.seal(sealed_by))
 
 
-def holds(house: House, envelope: str, folder: Path) -> None:
+def holds(house: House, envelope: str, folder: Path, *, caller: str = SENDER) -> None:
     """An auditor finds nothing wrong with the document's evidence."""
     target = folder / f"{envelope}.asice"
-    house.hub.evidence(SENDER, envelope, target, content=True)
+    house.hub.evidence(caller, envelope, target, content=True)
     trust = Trust.load(house.pki.folder / "trust")
     report = check(target, trust=trust, vkeys=house.hub.office.vkeys(), at=now())
     assert report.ok, [(r.code, r.where) for r in report.reasons]
@@ -94,6 +100,30 @@ def test_a_package_by_the_other_code_is_the_senders(known: House, tmp_path: Path
     known.hub.report_status(PULLER, *status_of(known, "03", sender=PULLER, owner=OTHER[SENDER]))
     assert known.hub.timeline(SENDER, row["envelope"])["deliveries"][0]["status"] == "03"
     holds(known, row["envelope"], tmp_path)
+
+
+def test_evidence_holds_where_the_certificate_has_the_old_code(known: House, tmp_path: Path) -> None:
+    """Certificates outlive codes: the entry says under which name the certificate has the agency."""
+    new = "H56.99"
+    for code, name in ((SENDER, new), (PULLER, "H56.98")):
+        known.hub.store.write(lambda c, code=code, name=name: rename(c, code, name))  # type: ignore[misc]
+    known.submit(known.package(FIRST, sender=new, recipients=("H56.98",)), caller=new)
+    (row,) = known.hub.find(new, document_id=FIRST)
+    (line,) = known.hub.inbox("H56.98", after=0, limit=10)
+    known.hub.acknowledge("H56.98", line["delivery"], *status_of(known, "01", sender="H56.98", owner=new))
+    holds(known, row["envelope"], tmp_path, caller=new)
+
+
+def rename(connection: Connection, old: str, new: str) -> None:
+    """The directory has the new code as the main one, the old one as legacy; the certificate stays."""
+    found = agencies.get(connection, old)
+    (certificate,) = agencies.certificates_of(connection, old, Purpose.SEAL)
+    assert found is not None
+    connection.execute(delete(agency_certificates).where(agency_certificates.c.agency == old))
+    connection.execute(delete(agency_aliases).where(agency_aliases.c.agency == old))
+    connection.execute(delete(table).where(table.c.code == old))
+    agencies.put(connection, replace(found, code=new, legacy_code=old, aliases=()))
+    agencies.add_certificate(connection, replace(certificate, agency=new))
 
 
 def test_a_foreign_code_is_refused_as_before(known: House) -> None:
