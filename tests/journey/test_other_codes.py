@@ -83,7 +83,7 @@ def holds(house: House, envelope: str, folder: Path, *, caller: str = SENDER) ->
     house.hub.evidence(caller, envelope, target, content=True)
     trust = Trust.load(house.pki.folder / "trust")
     report = check(target, trust=trust, vkeys=house.hub.office.vkeys(), at=now())
-    assert report.ok, [(r.code, r.where) for r in report.reasons]
+    assert report.ok, [(r.code, r.place) for r in report.reasons]
 
 
 def test_a_package_by_the_other_code_is_the_senders(known: House, tmp_path: Path) -> None:
