@@ -9,11 +9,9 @@ from __future__ import annotations
 from datetime import datetime
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from exchange.client import Proven
 from exchange.config import NodeSettings
-from exchange.errors import ExchangeError
 from exchange.store import journal_review
 from exchange.store.engine import Store
 
@@ -34,7 +32,7 @@ def enter(settings: NodeSettings, proven: Proven, now: datetime) -> bool:
             store.write(lambda c: journal_review.put_beside(c, finding.package_sha256, finding.document_id, finding.envelope, proven.data, now))
         finally:
             store.close()
-    except (ExchangeError, SQLAlchemyError, OSError) as error:
+    except Exception as error:  # whatever is wrong with the journal, the receipt must reach the caller
         log.warning("journal", action="not_entered_beside", sha256=finding.package_sha256, detail=f"{type(error).__name__}: {error}"[:300])
         return False
     return True
