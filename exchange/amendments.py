@@ -21,7 +21,7 @@ from exchange.delivery import Delivery, State
 from exchange.envelope import Header, Kind
 from exchange.errors import DocumentFrozen, DuplicateNumber, UnknownAgency
 from exchange.event_reasons import ReasonCode, why
-from exchange.reports import change_entry, held
+from exchange.reports import change_entry, day_of, held
 from exchange.store import agencies, changes, envelopes, queue
 from exchange.store.changes import EffectRow, LinkRow
 from exchange.store.envelopes import EnvelopeRow
@@ -113,9 +113,9 @@ def link(connection: Connection, header: Header, row: EnvelopeRow, *, extract: b
         ChangeError: a correction in a wrong form, or of a document that is recalled.
     """
     for position, about in enumerate(header.responses_for):
-        organ = about.organ or row.sender
-        relation = relation_of(header, organ, extract=extract)
-        known = LinkRow(row.id, position, relation.value, organ, about.document_id, about.code, about.promulgation_date.replace("/", "-"))
+        organ = agencies.own_code(connection, about.organ or row.sender)
+        relation = relation_of(header, organ, sender=row.sender, extract=extract)
+        known = LinkRow(row.id, position, relation.value, organ, about.document_id, about.code, day_of(about))
         original = changes.referred(connection, known)
         if relation is Relation.CORRECTS and original is not None and not changes.any_left(connection, original.id):
             raise AlreadyRecalled(original.document_id[:200], place=f"MessageHeader/ResponseFor[{position + 1}]")

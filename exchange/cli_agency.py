@@ -13,13 +13,14 @@ from typing import Any, TypeVar
 import click
 
 from exchange.cli_hub import show_life
-from exchange.client import Client, Refused
+from exchange.client import Client, Proven, Refused
 from exchange.config import NodeSettings, load_node
 from exchange.edxml.status import write_status
 from exchange.edxml.write import write_package
 from exchange.envelope import Header, Organ, Outgoing, Priority, ResponseFor, StatusMessage
 from exchange.errors import NotFound
 from exchange.lifecycle import LABELS, NEEDS_REASON, Status, parse_status
+from exchange.node import beside
 from exchange.node.agent import make_client, run_node
 from signing.show import Screen, local, options
 
@@ -36,14 +37,17 @@ def now() -> datetime:
 
 
 def with_client(config: Path, act: Callable[[Client, NodeSettings], Awaitable[T]]) -> T:
-    """Run `act` with a client of the hub."""
+    """Run `act` with a client of the hub. What it sends goes into the journal of the node that runs here, if one does."""
     settings = load_node(config, os.environ)
 
     async def run() -> T:
         async with make_client(settings) as client:
             return await act(client, settings)
 
-    return asyncio.run(run())
+    done = asyncio.run(run())
+    if isinstance(done, Proven):
+        beside.enter(settings, done, now())
+    return done
 
 
 @click.command()

@@ -266,7 +266,9 @@ class Client:
         proven = self._prove(data, digest.hex(), now)
         # The hub must have entered what the message says, not merely that there was one.
         said, wanted = read_leaf(proven.finding.leaf), read_status(status)
-        if (said.get("st"), said.get("by")) != (parse_status(wanted.code).value, wanted.sender.code):
+        named = said.get("data", {})  # another of our codes, where the message bears that
+        by = named.get("written", said.get("by")) if isinstance(named, dict) else said.get("by")
+        if (said.get("st"), by) != (parse_status(wanted.code).value, wanted.sender.code):
             raise _proves_nothing(data, f"entered as {said.get('st')} by {said.get('by')}")
         return await self._witnessed(proven)
 

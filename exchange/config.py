@@ -92,6 +92,7 @@ class NodeSettings:
     tls_ca: Path
     seal_key: Path
     name: str = ""
+    other_codes: tuple[str, ...] = ()  # further codes of the agency in the directory (legacy, aliases), which its own systems may write
     seal_password_file: Path | None = None
     database: str = ""
     mode: str = "pull"  # "push": the hub delivers to this node

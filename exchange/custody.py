@@ -119,6 +119,16 @@ NEGATIVE = frozenset(
 )
 
 
+WRITTEN = "written"  # of `Entry.data`: another code of the agency, as its package or status has it (edxml.md 4.3)
+SEALED_AS = "sealed_as"  # of `Entry.data`: another name of the agency, as the certificate of its seal has it
+ABOUT = "about"  # of `Entry.data`: how a status names its document where it gives no DocumentId (edxml.md 2.3)
+
+
+def as_written(written: str, code: str) -> tuple[tuple[str, str | int], ...]:
+    """What an entry says beside the agency's own `code`: the code in the bytes that were sealed, when it is another one."""
+    return ((WRITTEN, written),) if written != code else ()
+
+
 def envelope_id(now: datetime, chance: bytes) -> str:
     """A new envelope's id: UUID version 7 (RFC 9562 5.7), so that what is under way
     lies together in the log's index however long the log is.

@@ -20,7 +20,7 @@ from sqlalchemy import Connection
 from exchange import amendments, reports
 from exchange.agency import Agency, Mode, check_code, check_open, day_of
 from exchange.copies import is_extract
-from exchange.custody import Entry, Event, envelope_id
+from exchange.custody import Entry, Event, as_written, envelope_id
 from exchange.edxml.read import read_package
 from exchange.envelope import Package, document_code, header_digest
 from exchange.errors import (
@@ -38,7 +38,7 @@ from exchange.event_reasons import refusal_reason, why
 from exchange.judging import BROKEN, UNVERIFIED, check_signatures, mark_of
 from exchange.office import Office, Subject
 from exchange.origin import Origin
-from exchange.sealers import check_agency_seal
+from exchange.sealers import check_agency_seal, other_name
 from exchange.store import agencies, custody_log, envelopes, queue
 from exchange.store.envelopes import AttachmentRow, EnvelopeRow, RefusalRow
 from exchange.succession import Change, Order, order_of
@@ -84,13 +84,14 @@ def submit(office: Office, submission: Submission) -> tuple[bytes, bool]:
     try:
         package = read_package(submission.package, workdir=workdir)  # 2
         document_id = package.header.document_id
-        if package.header.sender.code in submission.serves:
-            submission = replace(submission, caller=package.header.sender.code)
-        known = _seen_before(office, submission, package)  # 3
+        sender = _sender(office, package)
+        if sender in submission.serves:
+            submission = replace(submission, caller=sender)
+        known = _seen_before(office, submission, package, sender)  # 3
         if known is not None:
             return office.receipt(_subject(office, known[0], known[1])), True
         asked = _Asked(package, order_of(package.header, number=document_code(package.header), has_files=bool(package.attachments)))
-        recipients = _check_parties(office, submission, package, asked.order)
+        recipients = _check_parties(office, submission, package, sender, asked.order)
         submission, seal_sha256 = _check_seal(office, submission)  # 4
         verdicts = check_signatures(office, package)
         extract = is_extract(package.header, verdicts.get(0))
@@ -145,7 +146,9 @@ def _record(
     )
     envelopes.insert_envelope(connection, row, attachments, [delivery for _, delivery in outcome.own])
     amendments.write(connection, outcome)
-    entries = [record(connection, kept, _entry(row, Event.ACCEPTED, "", object_sha256=row.seal_sha256))]
+    first = replace(_entry(row, Event.ACCEPTED, "", object_sha256=row.seal_sha256), data=as_written(header.sender.code, row.sender))
+    first = replace(first, data=(*first.data, *other_name(office, connection, row.sender, row.seal_sha256, kept)))
+    entries = [record(connection, kept, first)]
     for agency, delivery in outcome.own:
         if agency.mode is Mode.PULL:
             queue.inbox_put(connection, agency.code, "document", delivery.id, row.accepted_at)
@@ -154,15 +157,21 @@ def _record(
     entries += [replace(_entry(about, Event.CONSIGNED, a.code), at=row.accepted_at) for a, _, about in outcome.others if a.mode is Mode.PULL]
     index = office.append(connection, entries, begins={row.id})[0]
     # What overtook this document was parked; it finds it now.
-    for document_id in dict.fromkeys([row.document_id, *(about.document_id for _, _, about in outcome.others)]):
-        reports.apply_parked(office, connection, row.sender, document_id)
+    for about in [row, *(about for _, _, about in outcome.others)]:
+        reports.apply_parked(office, connection, about)
     return row, index, False
 
 
-def _seen_before(office: Office, submission: Submission, package: Package) -> tuple[EnvelopeRow, int] | None:
+def _sender(office: Office, package: Package) -> str:
+    """The sender's own code, whichever of its codes the package bears (edxml.md 4: both shapes, and aliases)."""
+    with office.store.read() as connection:
+        return agencies.own_code(connection, package.header.sender.code)
+
+
+def _seen_before(office: Office, submission: Submission, package: Package, sender: str) -> tuple[EnvelopeRow, int] | None:
     header = package.header
     with office.store.read() as connection:
-        row = envelopes.find(connection, header.sender.code, header.document_id, int(header.business.kind))
+        row = envelopes.find(connection, sender, header.document_id, int(header.business.kind))
         if row is None or submission.caller != row.sender:
             return None
         if row.package_sha256 != submission.sha256:
@@ -170,11 +179,11 @@ def _seen_before(office: Office, submission: Submission, package: Package) -> tu
         return row, _accepted_index(connection, row.id)
 
 
-def _check_parties(office: Office, submission: Submission, package: Package, order: Order | None) -> list[Agency]:
+def _check_parties(office: Office, submission: Submission, package: Package, own: str, order: Order | None) -> list[Agency]:
     header, caller, today = package.header, submission.caller, day_of(office.clock())
     if header.secrecy:
         raise Secret(header.secrecy[:40], place="MessageHeader")
-    if header.sender.code != caller:
+    if own != caller:
         raise NotTheSender(f"{header.sender.code[:40]} ≠ {caller}", place="MessageHeader/From/OrganId")
     if not header.recipients:
         raise MissingField("To", place="MessageHeader/To")

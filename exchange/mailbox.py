@@ -22,11 +22,11 @@ from exchange.edxml.status import read_status
 from exchange.envelope import StatusMessage
 from exchange.errors import NotFound, NotTheSender, ReasonRequired, StatusError, StatusUnknownDocument
 from exchange.event_reasons import event_reasons
-from exchange.lifecycle import NEEDS_REASON, Status, parse_status
+from exchange.lifecycle import BY_SENDER, NEEDS_REASON, Status, parse_status
 from exchange.office import Office, Subject
 from exchange.origin import Origin
 from exchange.sealers import check_agency_seal
-from exchange.store import changes, envelopes, queue
+from exchange.store import agencies, changes, envelopes, queue
 from exchange.store.changes import ParkedRow
 from exchange.store.envelopes import EnvelopeRow, StatusRow
 from exchange.vouching import keep, put_aside, reasons_of, vouch
@@ -122,10 +122,13 @@ def acknowledge(office: Office, caller: str, delivery_id: str, data: bytes, seal
         raise StatusError(message.code, place="MessageHeader/StatusCode")
     with office.store.read() as connection:
         delivery, row = _pair(connection, delivery_id)
+        owner = agencies.own_code(connection, message.response_for.organ)
+    about = message.response_for
     if delivery.recipient != caller:
         raise NotFound(delivery_id, place="delivery")
-    if message.response_for.document_id != row.document_id or message.response_for.organ != row.sender:
-        raise StatusError(message.response_for.document_id[:200], place="MessageHeader/ResponseFor")
+    same = about.document_id == row.document_id if about.document_id else (about.code, reports.day_of(about)) == (row.code, row.promulgation_date)
+    if not same or owner != row.sender:
+        raise StatusError(about.document_id[:200], place="MessageHeader/ResponseFor")
     return _take(office, caller, message, data, seal, delivery=delivery.id)
 
 
@@ -142,16 +145,19 @@ def report_status(office: Office, caller: str, data: bytes, seal: bytes, origin:
     return _take(office, caller, read_status(data), data, seal, origin=origin)
 
 
-def _take(
-    office: Office, caller: str, message: StatusMessage, data: bytes, seal: bytes, *, delivery: str = "", origin: Origin | None = None
-) -> bytes:
+def _take(office: Office, caller: str, message: StatusMessage, data: bytes, seal: bytes, *, delivery: str = "", origin: Origin | None = None) -> bytes:
     status = parse_status(message.code)
     if status in NEEDS_REASON and not message.description.strip():
         raise ReasonRequired(status.value, place="MessageHeader/Description")
-    seal, origin = _check_sealed(office, caller, message, data, seal, origin)
+    _check_sender(office, caller, message)
+    sha256 = hashlib.sha256(data).hexdigest()
+    again = _again(office, caller, message, sha256, seal if origin is None else None, delivery)
+    if again is not None:
+        return _receipt(office, *again, len(data))
+    seal, origin = _check_sealed(office, caller, sha256, seal, origin)
     # Durable: the message and its seal. A crash here costs two orphan blobs.
     blobs = office.store.blobs
-    sha256, seal_sha256 = blobs.put_bytes(data), blobs.put_bytes(seal)
+    _, seal_sha256 = blobs.put_bytes(data), blobs.put_bytes(seal)
     now = office.clock()
     new = StatusRow(
         id=str(uuid.uuid4()),
@@ -167,24 +173,41 @@ def _take(
         seal_sha256=seal_sha256,
     )
     kept = keep(office, new.id, origin)
-    document_id = message.response_for.document_id
 
-    def job(connection: Connection) -> tuple[StatusRow, int, EnvelopeRow, str] | None:
+    def job(connection: Connection) -> tuple[StatusRow, int, EnvelopeRow] | None:
         # Looked for in the same transaction: a document accepted a moment ago is not missed.
         found = reports.find(connection, caller, message) if not delivery else _pair(connection, delivery)
         if found is None:
-            if changes.park(connection, ParkedRow(new.id, caller, sha256, seal_sha256, document_id, now)) == new.id:
+            name = reports.waits_for(connection, caller, message)
+            if changes.park(connection, ParkedRow(new.id, caller, sha256, seal_sha256, name, now)) == new.id:
                 put_aside(connection, kept)
             return None
         about, row = found
-        return *reports.enter(office, connection, new, row, about, kept), row, about.recipient
+        return *reports.enter(office, connection, new, message, row, about, kept), row
 
     # Durable after this: state, message and custody entry together, or the parked message. A crash
     # after it costs the answer; the same message again gives the receipt, or finds itself parked.
     entered = office.store.write(job)
     if entered is None:
-        raise StatusUnknownDocument(document_id[:200], place="MessageHeader/ResponseFor/DocumentId")
-    stored, index, row, recipient = entered
+        missing = message.response_for.document_id or message.response_for.code
+        raise StatusUnknownDocument(missing[:200], place="MessageHeader/ResponseFor/DocumentId")
+    return _receipt(office, *entered, len(data))
+
+
+def _again(office: Office, caller: str, message: StatusMessage, sha256: str, seal: bytes | None, delivery: str) -> tuple[StatusRow, int, EnvelopeRow] | None:
+    """What a message that was entered before gave, under the same seal (None: by shared secret). It is not judged anew: the
+    certificate may have ended since, and the document may have been recalled."""
+    with office.store.read() as connection:
+        envelope = _pair(connection, delivery)[1].id if delivery else ""
+        found = reports.taken_before(connection, caller, message, sha256, envelope)
+        if found is None or (seal is not None and found[0].seal_sha256 != hashlib.sha256(seal).hexdigest()):
+            return None
+        return found[0], reports.index_of(connection, found[1].id, sha256), found[1]
+
+
+def _receipt(office: Office, stored: StatusRow, index: int, row: EnvelopeRow, size: int) -> bytes:
+    """The sealed receipt of a status that is entered; the same bytes each time."""
+    status = parse_status(stored.code)
     subject = Subject(
         subject=stored.id,
         envelope=row.id,
@@ -192,22 +215,27 @@ def _take(
         at=stored.received_at,
         index=index,
         sender=row.sender,
-        recipient=recipient,
+        recipient=stored.to_agency if status in BY_SENDER else stored.agency,
         document_id=row.document_id,
-        object_sha256=sha256,
-        size=len(data),
+        object_sha256=stored.sha256,
+        size=size,
         reasons=event_reasons(reports.why_of(status, stored.description)) + reasons_of(office, stored.id),
     )
     return office.receipt(subject)
 
 
-def _check_sealed(office: Office, caller: str, message: StatusMessage, data: bytes, seal: bytes, origin: Origin | None) -> tuple[bytes, Origin | None]:
-    """The seal that stands over the message (the agency's or its gateway's, or with `origin` the hub's in its place), and who is behind it."""
-    if message.sender.code != caller:
+def _check_sender(office: Office, caller: str, message: StatusMessage) -> None:
+    with office.store.read() as connection:
+        sender = agencies.own_code(connection, message.sender.code)
+    if sender != caller:
         raise NotTheSender(f"{message.sender.code[:40]} ≠ {caller}", place="MessageHeader/From/OrganId")
+
+
+def _check_sealed(office: Office, caller: str, sha256: str, seal: bytes, origin: Origin | None) -> tuple[bytes, Origin | None]:
+    """The seal that stands over the message (the agency's or its gateway's, or with `origin` the hub's in its place), and who is behind it."""
     if origin is not None:
-        return vouch(office, hashlib.sha256(data).hexdigest()), origin
-    return seal, check_agency_seal(office, caller, hashlib.sha256(data).hexdigest(), seal, verb="status")
+        return vouch(office, sha256), origin
+    return seal, check_agency_seal(office, caller, sha256, seal, verb="status")
 
 
 def _pair(connection: Connection, delivery_id: str) -> tuple[Delivery, EnvelopeRow]:

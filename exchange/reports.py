@@ -10,14 +10,16 @@ from dataclasses import replace
 
 from sqlalchemy import Connection
 
-from exchange.custody import Entry, Event
+from exchange.custody import ABOUT, Entry, Event, as_written
 from exchange.delivery import Delivery, State, may_move
 from exchange.edxml.status import read_status
-from exchange.envelope import Kind, StatusMessage
+from exchange.edxml.values import parse_date
+from exchange.envelope import Kind, ResponseFor, StatusMessage
 from exchange.event_reasons import ReasonCode, why
 from exchange.lifecycle import AGREES, BY_SENDER, DECLINES, NEEDS_REASON, Asks, Status, advance, parse_status
 from exchange.office import Office
-from exchange.store import changes, custody_log, envelopes, queue
+from exchange.sealers import other_name
+from exchange.store import agencies, changes, custody_log, envelopes, queue
 from exchange.store.changes import EffectRow, ParkedRow
 from exchange.store.envelopes import EnvelopeRow, StatusRow
 from exchange.succession import Answerable, Change, Effect, Held, asks_of, meant, plan_take_back
@@ -59,11 +61,11 @@ def asked_of(connection: Connection, delivery: str) -> Asks:
 
 def find(connection: Connection, caller: str, message: StatusMessage) -> tuple[Delivery, EnvelopeRow] | None:
     """The document and the delivery that a status of `caller` is about; None when it is not here (yet)."""
-    status, about = parse_status(message.code), message.response_for
-    owner, recipient = (caller, about.organ) if status in BY_SENDER else (about.organ, caller)
+    status = parse_status(message.code)
+    owner, recipient = _parties(connection, caller, message)
     pairs = {}
     candidates = []
-    for row in changes.sent_as(connection, owner, about.document_id):
+    for row in _documents(connection, owner, message.response_for):
         delivery = queue.for_recipient(connection, row.id, recipient)
         if delivery is not None:
             pairs[delivery.id] = delivery, row
@@ -74,11 +76,71 @@ def find(connection: Connection, caller: str, message: StatusMessage) -> tuple[D
     return pairs[found.delivery] if found is not None else None
 
 
-def enter(office: Office, connection: Connection, new: StatusRow, row: EnvelopeRow, delivery: Delivery, kept: Kept | None) -> tuple[StatusRow, int]:
+def taken_before(connection: Connection, caller: str, message: StatusMessage, sha256: str, envelope: str = "") -> tuple[StatusRow, EnvelopeRow] | None:
+    """The very same message of `caller` that was entered already, whatever became of its document since.
+
+    Args:
+        envelope: only about this one; "" for whichever the message names.
+    """
+    owner, _ = _parties(connection, caller, message)
+    for row in _documents(connection, owner, message.response_for):
+        known = envelopes.status_by_digest(connection, row.id, caller, sha256) if envelope in ("", row.id) else None
+        if known is not None:
+            return known, row
+    return None
+
+
+def _documents(connection: Connection, owner: str, about: ResponseFor) -> list[EnvelopeRow]:
+    return changes.sent_as(connection, owner, about.document_id) if about.document_id else _numbered(connection, owner, about)
+
+
+def _parties(connection: Connection, caller: str, message: StatusMessage) -> tuple[str, str]:
+    """(owner of the document, its recipient), each by its own code, whichever of its codes the message bears."""
+    other = agencies.own_code(connection, message.response_for.organ)
+    return (caller, other) if parse_status(message.code) in BY_SENDER else (other, caller)
+
+
+def _numbered(connection: Connection, owner: str, about: ResponseFor) -> list[EnvelopeRow]:
+    """The one document of `owner` with this number, notation and date, with its changes; none when it could be two (edxml.md 2.3)."""
+    day = day_of(about)
+    rows = changes.sent_with_number(connection, owner, about.code, day) if about.code and day else []
+    first = {row.document_id: row for row in rows if row.kind in (Kind.NEW, Kind.REPLACE)}
+    if len(first) > 1:  # the number was free again: what was recalled or refused by all is not meant
+        first = {name: row for name, row in first.items() if changes.any_left(connection, row.id)}
+    return [row for row in rows if row.kind not in (Kind.NEW, Kind.REPLACE) or row.document_id in first] if len(first) == 1 else []
+
+
+def day_of(about: ResponseFor) -> str:
+    """The date of promulgation of what is referred to, ISO 8601; "" when there is none that can be read."""
+    day = parse_date(about.promulgation_date)
+    return day.isoformat() if day is not None else ""
+
+
+def waits_for(connection: Connection, caller: str, message: StatusMessage) -> str:
+    """Under what a status that overtook its document is kept: the document's id, else its nominal id (edxml.md 1.6)."""
+    about = message.response_for
+    return about.document_id or nominal(_parties(connection, caller, message)[0], day_of(about), about.code)
+
+
+def nominal(owner: str, day: str, number: str) -> str:
+    """The nominal id of a document; `day` is ISO 8601."""
+    return f"{owner},{day.replace('-', '/')},{number}"
+
+
+def said_of(message: StatusMessage, caller: str) -> tuple[tuple[str, str | int], ...]:
+    """What the log says of a status that names a party or its document in another way than the log does."""
+    about = message.response_for
+    named = () if about.document_id else ((ABOUT, f"{about.code[:100]},{about.promulgation_date[:30]}"),)
+    return (*as_written(message.sender.code, caller), *named)
+
+
+def enter(
+    office: Office, connection: Connection, new: StatusRow, message: StatusMessage, row: EnvelopeRow, delivery: Delivery, kept: Kept | None
+) -> tuple[StatusRow, int]:
     """Enter a checked status: (the stored one, its place in the log). A repeat gives the first."""
     known = envelopes.status_by_digest(connection, row.id, new.agency, new.sha256)
     if known is not None:
-        return known, _index_of(connection, row.id, new.sha256)
+        return known, index_of(connection, row.id, new.sha256)
     status = Status(new.code)
     new = replace(new, envelope=row.id, delivery=delivery.id, to_agency=delivery.recipient if status in BY_SENDER else row.sender)
     envelopes.insert_status(connection, new)
@@ -88,7 +150,8 @@ def enter(office: Office, connection: Connection, new: StatusRow, row: EnvelopeR
     queue.set_status(connection, delivery.id, after, now=now)
     if status not in BY_SENDER and may_move(current.state, State.ACKNOWLEDGED):
         queue.set_state(connection, delivery.id, frozenset({current.state}), State.ACKNOWLEDGED, now=now)
-    entries = [record(connection, kept, _entry(row, new), kind="edxml-status+")]
+    data = (*said_of(message, new.agency), *other_name(office, connection, new.agency, new.seal_sha256, kept))
+    entries = [record(connection, kept, _entry(row, new, data), kind="edxml-status+")]
     withdrawn = False
     if status is Status.TAKE_BACK:
         more = _take_back(connection, new, row, current)
@@ -101,16 +164,18 @@ def enter(office: Office, connection: Connection, new: StatusRow, row: EnvelopeR
     return new, office.append(connection, entries)[0]
 
 
-def apply_parked(office: Office, connection: Connection, sender: str, document_id: str) -> None:
+def apply_parked(office: Office, connection: Connection, arrived: EnvelopeRow) -> None:
     """Enter the statuses that overtook a document which is here now, in the order in which they were written."""
-    waiting = [(row, read_status(office.store.blobs.path(row.sha256).read_bytes())) for row in changes.parked(connection, document_id)]
+    names = dict.fromkeys((arrived.document_id, nominal(arrived.sender, arrived.promulgation_date, arrived.code)))
+    parked = [row for name in names for row in changes.parked(connection, name)]
+    waiting = [(row, read_status(office.store.blobs.path(row.sha256).read_bytes())) for row in parked]
     for row, message in sorted(waiting, key=lambda pair: (pair[1].timestamp or pair[0].at, pair[0].at)):
         found = find(connection, row.agency, message)
-        if found is None or found[1].sender != sender:
+        if found is None or found[1].sender != arrived.sender:
             continue  # about another agency's document of that id, or for a recipient that it does not have
         changes.unpark(connection, row)
         delivery, document = found
-        enter(office, connection, _row(office, row, message), document, delivery, kept_again(connection, row.id))
+        enter(office, connection, _row(office, row, message), message, document, delivery, kept_again(connection, row.id))
 
 
 def why_of(status: Status, description: str) -> str:
@@ -199,7 +264,7 @@ def _row(office: Office, parked: ParkedRow, message: StatusMessage) -> StatusRow
     )
 
 
-def _entry(row: EnvelopeRow, status: StatusRow) -> Entry:
+def _entry(row: EnvelopeRow, status: StatusRow, data: tuple[tuple[str, str | int], ...]) -> Entry:
     return Entry(
         event=EVENTS[Status(status.code)],
         at=status.received_at,
@@ -214,9 +279,11 @@ def _entry(row: EnvelopeRow, status: StatusRow) -> Entry:
         seal_sha256=status.seal_sha256,
         status=status.code,
         why=why_of(Status(status.code), status.description),
+        data=data,
     )
 
 
-def _index_of(connection: Connection, envelope: str, object_sha256: str) -> int:
+def index_of(connection: Connection, envelope: str, object_sha256: str) -> int:
+    """The place in the log of the entry in an envelope's chain that names an object."""
     needle = object_sha256.encode()
     return next(index for index, leaf in custody_log.leaves_of(connection, envelope) if needle in leaf)

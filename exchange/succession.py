@@ -287,15 +287,15 @@ EFFECT_TEXTS: dict[Effect, tuple[str, str]] = {
 }
 
 
-def relation_of(header: Header, organ: str, *, extract: bool) -> Relation:
-    """How a document stands to one of `organ` that it refers to.
+def relation_of(header: Header, organ: str, *, sender: str, extract: bool) -> Relation:
+    """How a document of `sender` stands to one of `organ` that it refers to; both by their own codes.
 
     Raises:
         ChangeError: a correction that is not an official letter of the issuing agency (NĐ 30/2020 Art 18.3).
     """
     if extract:
         return Relation.EXTRACTS
-    if organ and organ != header.sender.code:
+    if organ and organ != sender:
         return Relation.ANSWERS
     if "đính chính" not in header.subject.casefold():
         return Relation.FOLLOWS

@@ -51,7 +51,7 @@ def record(connection: Connection, kept: Kept | None, entry: Entry, *, kind: str
     if not kept.recorded:
         connectors.put_origin(connection, kept.row)
     # An auditor must be able to tell whose seal to expect where a gateway sealed.
-    data = (("gateway", kept.row.system),) if kept.row.method == Method.GATEWAY_SEAL else entry.data
+    data = (*entry.data, ("gateway", kept.row.system)) if kept.row.method == Method.GATEWAY_SEAL else entry.data
     return replace(entry, object_type=kind + kept.row.method, why=entry.why or kept.why, data=data)
 
 

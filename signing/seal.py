@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from datetime import datetime
+from functools import lru_cache
 from weakref import WeakKeyDictionary
 
 from cryptography import x509
@@ -39,13 +40,15 @@ def sign_seal(digest: bytes, key: SigningKey, *, timestamp: Callable[[bytes], by
     return builder.detached(digest, timestamp=timestamp)
 
 
-def verify_seal(digest: bytes, seal: bytes, trust: Trust, *, at: datetime, seen_at: datetime | None = None) -> SealFinding:
+def verify_seal(digest: bytes, seal: bytes, trust: Trust, *, at: datetime, seen_at: datetime | None = None, stamp_counts: bool = True) -> SealFinding:
     """Gate: `seal` is a valid seal over the content with SHA-256 `digest`.
 
     Args:
         at: moment of judgement; a valid time-stamp inside the seal takes its place.
         seen_at: a later moment at which the seal is proven to have been there already (an
             archive time-stamp); its time-stamp then outlives a compromise after that.
+        stamp_counts: False at a door: a time-stamp inside is checked, but `at` decides. Else whoever holds a key that has
+            ended since could still bring what was stamped before.
 
     Raises:
         SealDigestMismatch: over other bytes.
@@ -53,7 +56,7 @@ def verify_seal(digest: bytes, seal: bytes, trust: Trust, *, at: datetime, seen_
         SealInvalid: anything else.
     """
     try:
-        return _verify(digest, seal, trust, at, seen_at)
+        return _verify(digest, seal, trust, at, seen_at, stamp_counts)
     except NotDer as error:
         raise SealInvalid(error.detail) from error
     except SigningError:
@@ -62,7 +65,7 @@ def verify_seal(digest: bytes, seal: bytes, trust: Trust, *, at: datetime, seen_
         raise SealInvalid(f"{type(error).__name__}: {error}"[:200]) from error
 
 
-def _verify(digest: bytes, seal: bytes, trust: Trust, at: datetime, seen_at: datetime | None) -> SealFinding:
+def _verify(digest: bytes, seal: bytes, trust: Trust, at: datetime, seen_at: datetime | None, stamp_counts: bool) -> SealFinding:
     if len(seal) > LARGEST:
         raise SealInvalid("too large")
     signed = read_signed_data(seal)
@@ -77,6 +80,8 @@ def _verify(digest: bytes, seal: bytes, trust: Trust, at: datetime, seen_at: dat
     certificate = decoded(der)
     algorithm = _allowed(signed, certificate)
     time, source = _time(signed, trust, at, seen_at)
+    if not stamp_counts:
+        time, source = at, "judged_at"
     return _judge(certificate, [c for c in signed.certificates if c != der], trust, digest, algorithm, time, source)
 
 
@@ -98,9 +103,7 @@ def _time(signed: SignedData, trust: Trust, at: datetime, seen_at: datetime | No
     return at, "judged_at"
 
 
-def _judge(
-    certificate: x509.Certificate, extra: list[bytes], trust: Trust, digest: bytes, algorithm: str, time: datetime, source: str
-) -> SealFinding:
+def _judge(certificate: x509.Certificate, extra: list[bytes], trust: Trust, digest: bytes, algorithm: str, time: datetime, source: str) -> SealFinding:
     usage = _usage(certificate)
     if usage is not None and not (usage.digital_signature or usage.content_commitment):
         raise SealUntrusted("key usage does not allow signing")
@@ -126,6 +129,15 @@ def _usage(certificate: x509.Certificate) -> x509.KeyUsage | None:
         return certificate.extensions.get_extension_for_class(x509.KeyUsage).value
     except x509.ExtensionNotFound:
         return None
+
+
+@lru_cache(maxsize=4096)
+def identifier_of(pem: str) -> str:
+    """How a certificate names its organisation (organizationIdentifier, ITU-T X.520), "" when it does not or cannot be read."""
+    try:
+        return _text(x509.load_pem_x509_certificate(pem.encode()), NameOID.ORGANIZATION_IDENTIFIER)
+    except ValueError:
+        return ""
 
 
 def _text(certificate: x509.Certificate, oid: x509.ObjectIdentifier) -> str:

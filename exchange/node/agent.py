@@ -58,7 +58,7 @@ def open_desk(settings: NodeSettings) -> Desk:
     trust = Trust.load(settings.trust)
     key = open_key(settings.seal_key, password=password(settings.seal_password_file))
     sandbox = Sandbox(workers=settings.verifier_workers)
-    return Desk(settings.agency, settings.name, store, key, lambda: trust, sandbox, now)
+    return Desk(settings.agency, settings.name, store, key, lambda: trust, sandbox, now, settings.other_codes)
 
 
 def vkeys(trust: Path) -> list[str]:
@@ -214,7 +214,8 @@ class Agent:
         for item in items:
             if item["kind"] == "status":
                 data, seal = await self.client.status_message(item["status_id"])
-                await self._taken(self.desk.take_status, status_id=item["status_id"], envelope=item["envelope"], data=data, seal=seal)
+                known = {"status_id": item["status_id"], "envelope": item["envelope"], "sender": str(item.get("from", ""))}
+                await self._taken(self.desk.take_status, data=data, seal=seal, **known)
             else:
                 await self._fetch(item)
             cursor = int(item["cursor"])

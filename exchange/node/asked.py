@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -13,8 +14,8 @@ from exchange.store.journal import Inbound
 from exchange.store.tombstones import NO_ANSWER, Notice, Tombstone
 
 
-def notices_of(agency: str, row: Inbound, header: Header) -> list[Notice]:
-    """What a package that arrived asks of us."""
+def notices_of(agency: Sequence[str], row: Inbound, header: Header) -> list[Notice]:
+    """What a package that arrived asks of us. `agency`: every code of ours."""
     business = header.business
 
     def notice(change: str, document_id: str, answer: str = "", number: str = "") -> Notice:
@@ -25,23 +26,23 @@ def notices_of(agency: str, row: Inbound, header: Header) -> list[Notice]:
     if business.kind is Kind.RECALL:
         return [notice("recall", target)]
     if business.kind is Kind.REPLACE:
-        concerned = [r.document_id for r in business.replacements if not r.organs or agency in r.organs]
+        concerned = [r.document_id for r in business.replacements if not r.organs or not set(agency).isdisjoint(r.organs)]
         return [notice("replace", document, NO_ANSWER, f"/{n}") for n, document in enumerate(concerned, 1)]
     if business.kind is Kind.UPDATE:
-        moved = {r.organ: r.added for r in business.receivers}
-        if moved.get(agency) is False:
+        moved = next((r.added for r in business.receivers if r.organ in agency), None)
+        if moved is False:
             return [notice("recall", target)]
-        return [notice("update", target, NO_ANSWER if moved.get(agency) else "")]
+        return [notice("update", target, NO_ANSWER if moved else "")]
     return []
 
 
-def take_back_notice(status_id: str, message: StatusMessage, at: datetime) -> Notice:
-    """What a status 13 asks of us."""
+def take_back_notice(status_id: str, sender: str, message: StatusMessage, at: datetime) -> Notice:
+    """What a status 13 of `sender` asks of us."""
     about = message.response_for
     return Notice(
         status_id,
         "take_back",
-        message.sender.code,
+        sender,
         about.document_id,
         about.code,
         about.promulgation_date,

@@ -48,6 +48,7 @@ class Desk:
     trust: Callable[[], Trust]
     sandbox: Sandbox
     clock: Callable[[], datetime]
+    other_codes: tuple[str, ...] = ()  # under which the directory knows the agency too
 
     def send(self, package: Path) -> Outbound:
         """Take a package into the outbox, sealed; the agent submits it until a receipt is here.
@@ -57,7 +58,7 @@ class Desk:
         """
         with tempfile.TemporaryDirectory(dir=self.store.blobs.temporary().parent) as folder:
             header = read_package(package, workdir=Path(folder)).header
-        if header.sender.code != self.agency:
+        if header.sender.code not in (self.agency, *self.other_codes):
             raise NotTheSender(f"{header.sender.code[:40]} ≠ {self.agency}", place="MessageHeader/From/OrganId")
         kind = int(header.business.kind)
         sha256 = self._keep(package)
@@ -110,7 +111,8 @@ class Desk:
         row = Inbound(
             delivery=delivery,
             envelope=envelope,
-            sender=header.sender.code,
+            # The hub says it by the agency's own code, so that a later recall finds its document under whichever code.
+            sender=str(facts.get("from") or header.sender.code),
             document_id=header.document_id,
             code=document_code(header),
             promulgation_date=header.promulgation_date.strftime("%Y/%m/%d") if header.promulgation_date else "",
@@ -129,7 +131,7 @@ class Desk:
 
         def enter(connection: Any) -> Inbound:
             entered = journal.put_inbound(connection, row)
-            on_arrival(connection, entered, notices_of(self.agency, entered, header))
+            on_arrival(connection, entered, notices_of((self.agency, *self.other_codes), entered, header))
             return entered
 
         # Durable: the document is here, with its arrival number and what it asks. Only now may 01 be said.
@@ -191,8 +193,8 @@ class Desk:
         if row is not None and not row.status:
             self.report(delivery, Status.ARRIVED.value, "Phần mềm đã nhận, văn thư chưa xử lý")
 
-    def take_status(self, *, status_id: str, envelope: str, data: bytes, seal: bytes) -> None:
-        """Check and enter a status about a document of ours.
+    def take_status(self, *, status_id: str, envelope: str, data: bytes, seal: bytes, sender: str = "") -> None:
+        """Check and enter a status about a document of ours. `sender`: its agency by its own code, as the hub says.
 
         Raises:
             SealRefused, EnvelopeError: not taken.
@@ -203,7 +205,7 @@ class Desk:
         row = IncomingStatus(
             status_id=status_id,
             envelope=envelope,
-            agency=message.sender.code,
+            agency=sender or message.sender.code,
             document_id=message.response_for.document_id,
             code=message.code,
             description=message.description,
@@ -211,7 +213,7 @@ class Desk:
             seal_sha256=blobs.put_bytes(seal),
             received_at=self.clock(),
         )
-        notice = take_back_notice(status_id, message, row.received_at) if parse_status(message.code) is Status.TAKE_BACK else None
+        notice = take_back_notice(status_id, row.agency, message, row.received_at) if parse_status(message.code) is Status.TAKE_BACK else None
 
         def job(connection: Any) -> None:
             journal.put_incoming_status(connection, row)

@@ -151,8 +151,9 @@ class _Day:
     def journal_against_log(self) -> None:
         """Each receipt, arrival and report of ours must have its entry."""
         since = self.start - LOOK_BACK
-        for document_id, envelope, digest, data in (*review.packages_sent(self.connection, since), *review.statuses_sent(self.connection, since)):
-            self.receipt(document_id, envelope, digest, data)
+        for ours in (review.packages_sent, review.statuses_sent, review.sent_beside_since):
+            for document_id, envelope, digest, data in ours(self.connection, since):
+                self.receipt(document_id, envelope, digest, data)
         # What the hub logs comes before what reaches us, so the day before is looked through as well.
         known = [*self.entries.values(), *(said(leaf) for leaf in (self.before.leaves.values() if self.before else ()))]
         arrived = {str(e.get("msg", "")) for e in known if e.get("to") == self.statement.agency}

@@ -28,6 +28,9 @@ LARGEST_HEADER = 32 * 1024
 MOST_PARAMETERS = 64
 STATES = ("initial", "processing", "done", "fail")
 STATE_TEXTS = {"initial": "Khởi tạo", "processing": "Đang xử lý", "done": "Đã nhận", "fail": "Lỗi"}
+GONE = "Không giao nữa: đã thu hồi, lấy lại hoặc thay thế"
+GONE_LATER = "Đã nhận; sau đó đã thu hồi hoặc lấy lại"
+REPLACED_LATER = "Đã nhận; sau đó có văn bản thay thế"
 _TIME = re.compile(r"(\d{2})(\d{2})(\d{4})T(\d{2})(\d{2})(\d{2})(?:\+(\d{1,4}))?", re.ASCII)
 _NONCE = re.compile(r"[!-~]{8,128}")
 _HEX = re.compile(r"[0-9a-f]{32,64}")
@@ -211,13 +214,24 @@ def recipients(text: str) -> tuple[str, ...]:
     return tuple(value)
 
 
-def state_of(delivery: State, told: str) -> str:
-    """Transport state of a delivery; `told` is what the recipient said last by this profile."""
-    if delivery in (State.DELIVERED, State.ACKNOWLEDGED):
+def state_of(delivery: State, told: str, status: str = "") -> str:
+    """Transport state of a delivery; `told` is what the recipient said last by this profile, `status` its last edXML status.
+
+    What was handed over stays so when it is recalled afterwards: a client that sees ``fail`` may send again.
+    """
+    confirmed = told == "done" or status not in ("", "13")
+    if delivery in (State.DELIVERED, State.ACKNOWLEDGED) or (delivery is State.RECALLED and confirmed):
         return "done"
     if delivery in (State.FAILED, State.EXPIRED, State.RECALLED):
         return "fail"
     return "processing" if told == "processing" else "initial"
+
+
+def text_of(delivery: State, state: str, *, superseded: bool) -> str:
+    """What getSentEdocList says in words of a delivery in transport state `state`: also what became of it by law."""
+    if delivery is State.RECALLED:
+        return GONE if state == "fail" else GONE_LATER
+    return REPLACED_LATER if superseded and state == "done" else STATE_TEXTS[state]
 
 
 def succeeded(**more: Any) -> dict[str, Any]:

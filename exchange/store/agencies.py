@@ -112,6 +112,12 @@ def get(connection: Connection, code: str) -> Agency | None:
     return agency_of(row) if row is not None else None
 
 
+def own_code(connection: Connection, code: str) -> str:
+    """The agency's own code, whichever of its codes is given; what the directory does not know stays as it is."""
+    agency = get(connection, code)
+    return agency.code if agency is not None else code
+
+
 def names_taken(connection: Connection, agency: Agency) -> list[str]:
     """The codes of `agency` (own, legacy, aliases) that name another agency already."""
     names = [name for name in (agency.code, agency.legacy_code, *agency.aliases) if name]

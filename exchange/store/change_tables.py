@@ -6,7 +6,7 @@ NĐ 30/2020 Annex VI-I-III.8). On the node: the tombstones of destroyed copies.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, Table, Text
 
 from exchange.store.tables import Utc, hub, node
 
@@ -86,3 +86,13 @@ notices = Table(
 )
 
 __all__ = ["change_effects", "handouts", "hub", "node", "notices", "thread_links", "tombstones"]
+
+sent_beside = Table(
+    "sent_beside",
+    node,
+    Column("sha256", Text, primary_key=True),  # of the package or status, as sealed
+    Column("document_id", Text, nullable=False, index=True),
+    Column("envelope", Text, nullable=False),
+    Column("receipt", LargeBinary, nullable=False),
+    Column("created_at", Utc, nullable=False),
+)

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Exists, and_, delete, exists, func, insert, or_, select, update
 
 from exchange.delivery import State
+from exchange.store.change_tables import change_effects as ce
 from exchange.store.connector_tables import connector_agencies as ca
 from exchange.store.connector_tables import connector_cursors as cc
 from exchange.store.connector_tables import connector_keys as ck
@@ -220,6 +221,7 @@ def sent_documents(
             d.c.state,
             d.c.status,
             func.coalesce(ts.c.state, "").label("told"),
+            exists().where(ce.c.delivery == d.c.id, ce.c.effect == "superseded").label("superseded"),
         )
         .join(d, d.c.envelope == e.c.id)
         .outerjoin(ts, and_(ts.c.ref == d.c.id, ts.c.agency == d.c.recipient))

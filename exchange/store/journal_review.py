@@ -5,12 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, insert, select
 
+from exchange.store.change_tables import sent_beside
 from exchange.store.tables import inbox, incoming_statuses, outbox, outgoing_statuses
 
 Sent = tuple[str, str, str, bytes]
 """(document id, envelope or delivery, digest of what was sealed and sent, receipt)."""
+
+
+def put_beside(connection: Connection, sha256: str, document_id: str, envelope: str, receipt: bytes, at: datetime) -> None:
+    """Enter what was sent beside the node, with its receipt; a repeat keeps the first."""
+    b = sent_beside
+    if connection.execute(select(b.c.sha256).where(b.c.sha256 == sha256)).first() is None:
+        connection.execute(insert(b).values(sha256=sha256, document_id=document_id, envelope=envelope, receipt=receipt, created_at=at))
+
+
+def sent_beside_since(connection: Connection, since: datetime) -> Iterator[Sent]:
+    """What was sent beside the node since a moment."""
+    b = sent_beside
+    statement = select(b.c.document_id, b.c.envelope, b.c.sha256, b.c.receipt).where(b.c.created_at >= since)
+    for row in connection.execution_options(yield_per=500).execute(statement):
+        yield row.document_id, row.envelope, row.sha256, row.receipt
 
 
 def packages_sent(connection: Connection, since: datetime) -> Iterator[Sent]:
@@ -31,13 +47,15 @@ def statuses_sent(connection: Connection, since: datetime) -> Iterator[Sent]:
 
 def package_digests(connection: Connection, document_id: str) -> set[str]:
     """Digests of every package of ours under a document id, sent or waiting."""
-    return set(connection.execute(select(outbox.c.package_sha256).where(outbox.c.document_id == document_id)).scalars())
+    own = select(outbox.c.package_sha256).where(outbox.c.document_id == document_id)
+    beside = select(sent_beside.c.sha256).where(sent_beside.c.document_id == document_id)
+    return set(connection.execute(own.union(beside)).scalars())
 
 
 def status_digests(connection: Connection, digests: list[str]) -> set[str]:
     """Those of `digests` that are status messages which we sealed."""
-    o = outgoing_statuses.c.sha256
-    return {d for part in _parts(digests) for d in connection.execute(select(o).where(o.in_(part))).scalars()}
+    o, b = outgoing_statuses.c.sha256, sent_beside.c.sha256
+    return {d for part in _parts(digests) for d in connection.execute(select(o).where(o.in_(part)).union(select(b).where(b.in_(part)))).scalars()}
 
 
 def told_digests(connection: Connection, digests: list[str]) -> set[str]:

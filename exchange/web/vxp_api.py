@@ -151,7 +151,8 @@ async def sent(request: web.Request) -> Answer:
 def sent_line(item: Mapping[str, Any], kind: str) -> dict[str, str]:
     """One line of getSentEdocList: the hub has it (sent: done), and what its recipient said."""
     document = kind == "edoc"
-    state = vxp.state_of(State(item["state"]), item["told"]) if document else item["told"] or "initial"
+    state = vxp.state_of(State(item["state"]), item["told"], item["status"]) if document else item["told"] or "initial"
+    words = vxp.text_of(State(item["state"]), state, superseded=bool(item["superseded"])) if document else vxp.STATE_TEXTS[state]
     return {
         "senderDocId": item["envelope"] if document else item["id"],
         "receiverDocId": item["delivery"] if document else item["id"],
@@ -164,7 +165,7 @@ def sent_line(item: Mapping[str, Any], kind: str) -> dict[str, str]:
         "sendStatus": "done",
         "sendStatusDesc": vxp.STATE_TEXTS["done"],
         "receiveStatus": state,
-        "receiveStatusDesc": vxp.STATE_TEXTS[state],
+        "receiveStatusDesc": words,
         "serviceType": "eDoc",
         "messageType": kind,
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from signing.errors import EvidenceInvalid, SigningError
-from signing.evidence.custody import ACCEPTANCE, is_vouched, may_seal
+from signing.evidence.custody import ACCEPTANCE, as_written, is_vouched, may_seal
 from signing.evidence.edxml_facts import read_facts
 from signing.evidence.embedded import carried_digests
 from signing.evidence.findings import Verify
@@ -56,7 +56,7 @@ def _check_seal(p: Pieces, logged: str) -> None:
         return
     if p.has_content:
         facts = read_facts(p.container.chunks(PACKAGE))
-        said = (accepted.text("from"), str(accepted.part("doc").get("id", "")))
+        said = (as_written(accepted, "from"), str(accepted.part("doc").get("id", "")))
         if not all(same_text(a, b) for a, b in zip(said, (facts.sender, facts.document_id), strict=True)):
             p.fail("evidence.other_document", PACKAGE)
             return

@@ -117,8 +117,11 @@ def _check_status(p: Pieces, event: Event, name: str) -> None:
         p.fail("evidence.not_logged", name)
         return
     facts = read_facts([data])
-    said = (event.text("by"), str(event.part("doc").get("id", "")), event.text("st"))
-    if not all(same_text(a, b) for a, b in zip(said, (facts.sender, facts.about, facts.status), strict=True)):
+    # Without a DocumentId the message names its document by number and date; the entry must say just that.
+    named = facts.about or f"{facts.about_number},{facts.about_date}"
+    logged_name = str(event.part("doc").get("id", "")) if facts.about else str(event.part("data").get("about", ""))
+    said = (as_written(event, "by"), logged_name, event.text("st"))
+    if not all(same_text(a, b) for a, b in zip(said, (facts.sender, named, facts.status), strict=True)):
         p.fail("evidence.other_status", name)
         return
     if not may_seal(p, event, seal, finding, event.text("by")):
@@ -128,6 +131,11 @@ def _check_status(p: Pieces, event: Event, name: str) -> None:
         event.signer = finding.signer
     p.statuses.append(Status(name, event.number, digest.hex(), finding))
     p.signed.append(sealed(f"{name}.p7s", seal, finding.certificate_sha256, finding.signer, at=p.moment))
+
+
+def as_written(event: Event, who: str) -> str:
+    """The agency's code that the sealed bytes must bear: its own, or the other one of its codes that the entry names."""
+    return str(event.part("data").get("written", "")) or event.text(who)
 
 
 def is_vouched(event: Event) -> bool:
@@ -145,7 +153,8 @@ def may_seal(p: Pieces, event: Event, seal: bytes, finding: SealFinding, agency:
     if is_vouched(event):
         return p.seal is not None and p.seal.certificate_sha256 == finding.certificate_sha256
     owner = str(event.part("data").get("gateway", "")) if _sealed_how(event) == GATEWAY else agency
-    return code_of(p, seal, finding) in ("", owner)
+    # The entry may say under which other name the certificate has the agency: an old code, a tax number.
+    return code_of(p, seal, finding) in ("", owner, str(event.part("data").get("sealed_as", "")))
 
 
 def code_of(p: Pieces, seal: bytes, finding: SealFinding) -> str:

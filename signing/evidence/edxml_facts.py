@@ -18,17 +18,26 @@ _WANTED = {
     "From/OrganId": "sender",
     "DocumentId": "document_id",
     "ResponseFor/DocumentId": "about",
+    "ResponseFor/Code": "about_number",
+    "ResponseFor/PromulgationDate": "about_date",
+    "Code/CodeNumber": "number",
+    "Code/CodeNotation": "notation",
     "StatusCode": "status",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class EdxmlFacts:
-    """Header values, "" where absent. `about` is the document that a status answers."""
+    """Header values, "" where absent. `about` is the document that a status answers, by its id; `about_number` and
+    `about_date` the same by number and notation, and date of promulgation."""
 
     sender: str = ""
     document_id: str = ""
     about: str = ""
+    about_number: str = ""
+    about_date: str = ""
+    number: str = ""
+    notation: str = ""
     status: str = ""
 
 
@@ -40,6 +49,7 @@ def read_facts(chunks: Iterable[bytes]) -> EdxmlFacts:
     """
     parser = etree.XMLPullParser(events=("start", "end"), resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
     path: list[str] = []
+    again: set[str] = set()
     values: dict[str, str] = {}
     read = 0
     try:
@@ -55,8 +65,10 @@ def read_facts(chunks: Iterable[bytes]) -> EdxmlFacts:
                     continue
                 path.pop()
                 if name == "MessageHeader":
+                    if again and "status" in values:
+                        raise EvidenceInvalid(f"{min(again)} repeated")
                     return EdxmlFacts(**values)
-                _take(values, path, name, node)
+                _take(values, again, path, name, node)
             if read > _MOST:
                 break
     except (etree.XMLSyntaxError, ValueError) as error:
@@ -64,12 +76,15 @@ def read_facts(chunks: Iterable[bytes]) -> EdxmlFacts:
     raise EvidenceInvalid("no edXML header")
 
 
-def _take(values: dict[str, str], path: list[str], name: str, node: etree._Element) -> None:
+def _take(values: dict[str, str], again: set[str], path: list[str], name: str, node: etree._Element) -> None:
     if "MessageHeader" not in path:
         return
     below = "/".join([*path[path.index("MessageHeader") + 1 :], name])
     field = _WANTED.get(below)
     if field is not None:
+        if field in values and below.startswith("ResponseFor/"):
+            again.add(below)  # a document may answer several; a status is about one
+            return
         if field in values:
             raise EvidenceInvalid(f"{below} repeated")
         values[field] = node.text or ""

@@ -11,9 +11,18 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from sqlalchemy import delete
 
+from exchange import statements
 from exchange.cli import cli
 from exchange.client import Client
+from exchange.config import load_hub, load_node
+from exchange.node.reconcile import reconcile
+from exchange.server import open_hub
+from exchange.store.change_tables import sent_beside
+from exchange.store.engine import Store
+from signing.statement_check import check_statement
+from signing.trust import Trust
 from tests.house import PULLER, PUSHER, SENDER, House, Pki
 from tests.journey.processes import HubProcess
 
@@ -91,3 +100,35 @@ def test_verbs_of_a_document_that_was_sent(hub: HubProcess, pki: Pki, tmp_path: 
     refused = CliRunner().invoke(cli, ["recall", "không có", "--reason", "x", *mine])
     assert refused.exit_code != 0 and type(refused.exception).__name__ == "NotFound"
     house.close()
+
+
+def test_what_is_sent_beside_a_node_is_in_its_journal(hub: HubProcess, pki: Pki, tmp_path: Path) -> None:
+    """Else the day's reconciliation would show it as an act that the agency knows nothing of."""
+    house = House(pki, tmp_path / "maker")
+    config = tmp_path / "node.toml"
+    config.write_text(CONFIG.format(code=SENDER, url=hub.url, pki=pki.folder))
+    mine = ("--config", str(config))
+    package = house.package(FIRST, recipients=(PULLER, PUSHER))
+    run("submit", str(package), *mine)  # no node here yet: nothing to enter it in
+    store = Store.open(load_node(config, {}).database_url, blobs=tmp_path / "data" / "blobs", migrate=True, schema="node")
+    try:
+        run("submit", str(package), *mine)
+        run("take-back", FIRST, "--from", PULLER, "--reason", "Sai nơi nhận", *mine)
+        run("recall", FIRST, "--only", PUSHER, "--reason", "Ban hành nhầm", *mine)
+        there = open_hub(load_hub(hub.config, {}))
+        try:
+            today = statements.day_of(datetime.now(UTC))
+            statements.close_days(there.office, through=today)
+            file = statements.statement_of(there.office, SENDER, today.isoformat())
+            found = check_statement(file, trust=Trust.load(pki.folder / "trust"), vkeys=there.office.vkeys(), at=datetime.now(UTC))
+        finally:
+            there.close()
+        with store.read() as connection:
+            result = reconcile(connection, found)
+        assert result.ok and result.matched >= 3, result.differences
+        store.write(lambda c: c.execute(delete(sent_beside)))
+        with store.read() as connection:
+            assert {d.kind for d in reconcile(connection, found).differences} == {"extra"}
+    finally:
+        store.close()
+        house.close()

@@ -30,6 +30,7 @@ from signing.evidence import check
 from signing.seal import sign_seal
 from signing.trust import Trust
 from tests.directory_material import sealing_key, unit
+from tests.evidence_material import stamper
 from tests.house import PULLER, PUSHER, SENDER, House, Pki
 from tests.journey.processes import HubProcess
 
@@ -238,6 +239,33 @@ def test_the_overlap_ends_by_itself(town: House, tmp_path: Path) -> None:
         town.submit(town.package(f"{SENDER},2026/11/20,o-2/QĐ"))
     assert "ended at" in caught.value.detail
     assert sorted(c["holds"] for c in desk.show(SENDER)["certificates"] if c["purpose"] == "seal") == [False, True]
+
+
+def test_an_ended_key_opens_nothing_with_an_old_time_stamp(town: House, tmp_path: Path) -> None:
+    """The hub's clock decides at its door; what was accepted before gives its receipt again."""
+    desk, moment = town.hub.directory, now()
+    accepted = town.package(f"{SENDER},2026/11/20,e-1/QĐ", recipients=(PULLER,))
+    receipt = town.submit(accepted)
+    (line,) = town.hub.inbox(PULLER, after=0, limit=10)
+    status, seal = town.status("01", document_id=f"{SENDER},2026/11/20,e-1/QĐ")
+    said = town.hub.acknowledge(PULLER, line["delivery"], status, seal)
+    further, its_seal = town.status("03", document_id=f"{SENDER},2026/11/20,e-1/QĐ")
+    kept = town.package(f"{SENDER},2026/11/20,e-2/QĐ", recipients=(PULLER,))
+    digest = hashlib.sha256(kept.read_bytes()).digest()
+    kept.with_suffix(".p7s").write_bytes(sign_seal(digest, town.pki.seal(SENDER), timestamp=stamper(town.pki)))
+    for code in (SENDER, PULLER):
+        key = tmp_path / f"new-{code}.pem"
+        sealing_key(town.pki, code, key, begins=moment - DAY, ends=moment + 100 * DAY)
+        desk.add_certificate(code, Purpose.SEAL, key.read_bytes(), overlap=timedelta(0), by="test")
+    town.ahead = timedelta(hours=1)
+    with pytest.raises(SealRefused) as caught:
+        town.submit(kept)
+    assert "ended at" in caught.value.detail
+    with pytest.raises(SealRefused):
+        town.hub.report_status(PULLER, further, its_seal)
+    assert town.submit(accepted) == receipt
+    assert town.hub.acknowledge(PULLER, line["delivery"], status, seal) == said
+    assert town.hub.report_status(PULLER, status, seal) == said
 
 
 def test_certificates_that_are_not_taken(town: House, tmp_path: Path) -> None:

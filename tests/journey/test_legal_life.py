@@ -380,6 +380,17 @@ def test_repeated_and_late_statuses_change_nothing(hub: House) -> None:
 # -- duplicates --------------------------------------------------------------
 
 
+def test_a_repeated_acknowledgement_is_not_taken_for_that_of_the_recall(hub: House) -> None:
+    """Over VXP and LGSP a status names only its document, and a recall may bear the same id."""
+    envelope = sent(hub, recipients=(PULLER,))
+    hub.hub.package_of(PULLER, lines(hub, PULLER)[0]["delivery"])
+    first = hub.status("01")
+    receipt = hub.hub.report_status(PULLER, *first)
+    recall = asked(hub, hub.recall(FIRST, recipients=(PULLER,)))
+    assert hub.hub.report_status(PULLER, *first) == receipt
+    assert states(hub, recall) == {PULLER: ("queued", "")} and states(hub, envelope)[PULLER][1] == "01"
+
+
 def test_one_number_and_date_is_one_document(hub: House) -> None:
     sent(hub)
     other = hub.package(SECOND, date_of=FIRST)
@@ -410,6 +421,13 @@ def test_question_and_answer_are_shown_together(hub: House) -> None:
     back = life(hub, line["envelope"], PULLER)["thread"][0]
     assert (back["relation"], back["inward"], back["envelope"]) == ("answers", False, question)
     assert life(hub, question, THIRD)["thread"] == []  # the answer is none of its business
+
+
+def test_a_document_may_answer_two(hub: House, tmp_path: Path) -> None:
+    sent(hub)
+    sent(hub, SECOND, date_of=SECOND)
+    about = tuple(ResponseFor(organ=SENDER, code="125/QĐ-UBND", document_id=name) for name in (FIRST, SECOND))
+    holds(hub, sent(hub, "hai-van-ban-mo-phong", responses=about), tmp_path)
 
 
 def test_a_correction_is_a_letter_about_ones_own_document(hub: House) -> None:

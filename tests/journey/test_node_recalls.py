@@ -20,7 +20,7 @@ from exchange.client import Client
 from exchange.config import NodeSettings
 from exchange.delivery import Retry
 from exchange.envelope import Business, Kind, ReceiverChange, Replacement
-from exchange.errors import StatusNotAllowed
+from exchange.errors import NotTheSender, StatusNotAllowed
 from exchange.node import recalls
 from exchange.node.agent import Agent
 from exchange.node.desk import Desk
@@ -140,6 +140,36 @@ def test_a_recall_goes_all_the_way(hub: HubProcess, house: House, sandbox: Sandb
                 recalls.report(recipient.desk, recipient.inbox(document)[0].delivery, "16", "Đổi ý")
 
     asyncio.run(go())
+
+
+def test_a_recall_finds_its_document_whichever_code_either_bears(pki: Pki, house: House, sandbox: Sandbox, tmp_path: Path) -> None:
+    """The hub names the sender by its own code; the node knows the other codes of its own agency."""
+    desk = desk_of(pki, tmp_path, PULLER, sandbox)
+    desk.other_codes = ("vxp.saas.98",)
+    try:
+        kept, removed = (f"{SENDER},2026/11/20,{n}/QĐ-UBND" for n in ("ma-1", "ma-2"))
+
+        def arrives(number: str, package: Path) -> journal.Inbound:
+            data = package.read_bytes()
+            digest = hashlib.sha256(data)
+            seal = sign_seal(digest.digest(), pki.seal(SENDER))
+            facts = {"from": SENDER}
+            return desk.receive(delivery=number, envelope=f"e-{number}", package=package, sha256=digest.hexdigest(), seal=seal, facts=facts)
+
+        assert arrives("d1", house.package(kept, sender="H56.99", recipients=(PULLER,))).sender == SENDER
+        arrives("d2", house.package(removed, recipients=(PULLER,)))
+        arrives("d3", house.recall(kept, recipients=(PULLER,)))
+        without = Business(kind=Kind.UPDATE, reason="Bớt nơi nhận", content_changed=False, receivers=(ReceiverChange("vxp.saas.98", False),))
+        arrives("d4", house.package(removed, recipients=(PULLER,), business=without, files=False))
+        recalls.settle(desk, answer_by_itself=True)
+        with desk.store.read() as connection:
+            assert {"d1", "d2"} <= {t.delivery for t in tombstones.all_tombstones(connection, 10)}
+        own = house.package(f"{PULLER},2026/11/20,ma-3/QĐ", sender="vxp.saas.98", recipients=(SENDER,))
+        assert desk.send(own).state == "waiting"
+        with pytest.raises(NotTheSender):
+            desk.send(house.package(f"{PULLER},2026/11/20,ma-4/QĐ", sender="H56.99", recipients=(SENDER,)))
+    finally:
+        desk.store.close()
 
 
 def test_a_recall_waits_at_the_node_for_its_document(hub: HubProcess, house: House, sandbox: Sandbox, tmp_path: Path) -> None:

@@ -17,7 +17,9 @@ from click.testing import CliRunner
 
 from exchange.cli_hub import agency as agency_verbs
 from exchange.cli_hub import trace
+from exchange.envelope import Business, Kind, Replacement
 from exchange.node.desk import Desk
+from exchange.profiles import vxp
 from exchange.receipt import from_bytes
 from exchange.store.engine import Store
 from signing.evidence import check
@@ -192,6 +194,42 @@ def test_fail_is_shown_to_the_sender_and_can_be_made_good(hub: HubProcess, house
     recipient.call("updateStatus", ("docid", docid), last=[("status", "fail")], body=b"{}")
     assert seen()["receiveStatus"] == "done"
     assert said(recipient.call("updateStatus", ("docid", docid), last=[("status", "xong")], body=b"{}")) == "request.invalid"
+
+
+def test_what_was_recalled_and_replaced_is_told_in_the_lists(hub: HubProcess, house: House) -> None:
+    """The transport states stay those of the profile; the words say what became of each delivery by law."""
+    sender, recipient = Sdk.of(hub, SENDER), Sdk.of(hub, PULLER)
+    names = [f"{SENDER},2026/11/20,doi-{n}/QĐ-UBND" for n in range(3)]
+
+    def send(package: Path) -> str:
+        answer = sender.send(package.read_bytes(), SENDER, [PULLER])
+        assert said(answer) == ""
+        return str(answer["DocId"])
+
+    def seen(envelope: str) -> tuple[str, str]:
+        (line,) = sender.call("getSentEdocList", SERVICE, EDOC, ("docId", envelope))["data"]
+        return line["receiveStatus"], line["receiveStatusDesc"]
+
+    def done(envelope: str) -> None:
+        (line,) = sender.call("getSentEdocList", SERVICE, EDOC, ("docId", envelope))["data"]
+        recipient.call("getEdoc", ("docId", line["receiverDocId"]))
+        recipient.call("updateStatus", ("docid", line["receiverDocId"]), last=[("status", "done")], body=b"{}")
+
+    never, taken, replaced = (send(house.package(n, recipients=(PULLER,))) for n in names)
+    done(taken)
+    done(replaced)
+    send(house.recall(names[0], recipients=(PULLER,)))
+    recall = send(house.recall(names[1], recipients=(PULLER,)))
+    business = Business(kind=Kind.REPLACE, reason="Sai căn cứ", replacements=(Replacement(names[2], ()),))
+    send(house.package("thay-the-mo-phong", recipients=(PULLER,), business=business))
+    assert seen(never) == ("fail", vxp.GONE) and seen(replaced) == ("done", vxp.REPLACED_LATER)
+    assert seen(taken) == ("done", vxp.STATE_TEXTS["done"])  # asked, not answered yet
+    waiting = {x["docId"] for x in recipient.call("getReceivedEdocList", SERVICE, EDOC)["data"]}
+    (line,) = sender.call("getSentEdocList", SERVICE, EDOC, ("docId", recall))["data"]
+    assert line["receiverDocId"] in waiting
+    agreed, _ = house.status("15", document_id=names[1])
+    assert said(recipient.send(agreed, PULLER, [SENDER], "status")) == ""
+    assert seen(taken) == ("done", vxp.GONE_LATER)
 
 
 def test_the_directory(hub: HubProcess) -> None:
