@@ -7,14 +7,12 @@ import os
 import sys
 from pathlib import Path
 
-import aiohttp
 import click
 
+from exchange import server
 from exchange.cli_hub import CONFIG
 from exchange.config import load_hub
-from exchange.server import make_cosigning, open_hub
 from exchange.store import custody_log, heads
-from exchange.store.heads import SealedHead
 from signing.show import Screen, local, options
 
 
@@ -27,15 +25,7 @@ def seal_now(config: Path, screen: Screen) -> None:
     Exit codes: 0 the newest head is sealed (and stamped, where an authority is configured), 1 it is not, 2 wrong usage.
     """
     settings = load_hub(config, os.environ)
-    hub = open_hub(settings)
-
-    async def once() -> SealedHead | None:
-        async with aiohttp.ClientSession() as session:
-            cosigning = make_cosigning(hub, settings, session)
-            await cosigning.publish_once()
-            head = await cosigning.seal_once(f"now {hub.office.clock().isoformat()}")
-            await cosigning.settle()
-            return head
+    hub = server.open_hub(settings)
 
     try:
         with hub.store.read() as connection:
@@ -43,12 +33,13 @@ def seal_now(config: Path, screen: Screen) -> None:
             size, _ = custody_log.head(connection)
             known = heads.latest_sealed(connection, epoch.number)
             fresh = heads.anything_since(connection, epoch.first + known.size) if known is not None else size > 0
-        head = asyncio.run(once()) if fresh or known is None or (known.token is None and hub.office.timestamp is not None) else known
+        head = asyncio.run(server.seal_now(hub, settings)) if fresh or known is None or (known.token is None and hub.office.timestamp is not None) else known
         stamped = head is not None and (head.token is not None or hub.office.timestamp is None)
     finally:
         hub.close()
     if head is None or not stamped:
-        screen.fail("custody.unstamped", "Chưa nơi nào cấp dấu thời gian; trục sẽ tự làm lại.", "No authority gave a time-stamp; the hub goes on trying by itself.")
+        vi, en = "Chưa nơi nào cấp dấu thời gian; trục sẽ tự làm lại.", "No authority gave a time-stamp; the hub goes on trying by itself."
+        screen.fail("custody.unstamped", vi, en)
         sys.exit(1)
     screen.value({"size": head.size, "slot": head.slot, "sealed_at": head.sealed_at, "stamped_at": head.stamped_at})
     screen.say(

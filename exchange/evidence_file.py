@@ -26,8 +26,8 @@ from exchange.copies import judge_file
 from exchange.custody import Event, event_of
 from exchange.edxml.read import read_package
 from exchange.errors import CustodyError, NotFound
-from exchange.evidence_causes import Cause, sealed_causes
 from exchange.event_reasons import event_reasons, split_why
+from exchange.evidence_causes import Cause, sealed_causes
 from exchange.history import withheld
 from exchange.office import Office, Subject
 from exchange.receipt import Receipt, from_bytes

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from signing.container import SIGNATURE
 from signing.evidence.archive import Stamp
-from signing.evidence.content import SEAL
 from signing.evidence.causes import asked_by_sender, is_answer, named
+from signing.evidence.content import SEAL
 from signing.evidence.custody import HEAD
 from signing.evidence.findings import Act, EvidenceReport, Standing, Statement
 from signing.evidence.pieces import Event, Pieces
