@@ -101,6 +101,7 @@ ONLY = {
         "exchange/mailbox.py",
         "exchange/audit.py",
         "exchange/clocks.py",
+        "exchange/evidence_causes.py",
         "exchange/evidence_file.py",
         "exchange/publishing.py",
         "exchange/statements.py",
