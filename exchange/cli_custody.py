@@ -12,6 +12,7 @@ import click
 from exchange import cli_custody_day, cli_custody_follow, custody_life, fsck, publishing
 from exchange.cli_custody_follow import FILE, bar_of, log_keys
 from exchange.cli_custody_recover import recover
+from exchange.cli_custody_seal import seal_now
 from exchange.cli_custody_witness import policy_of, witness
 from exchange.cli_hub import CONFIG, hub_of
 from exchange.statements import end_of
@@ -300,7 +301,7 @@ def gaps(config: Path, hours: float, limit: int, screen: Screen) -> None:
     sys.exit(1 if found else 0)
 
 
-for command in (*cli_custody_follow.COMMANDS, *cli_custody_day.COMMANDS, recover, witness):
+for command in (*cli_custody_follow.COMMANDS, *cli_custody_day.COMMANDS, recover, seal_now, witness):
     custody.add_command(command)
 
 # What each verb is for, in Vietnamese, below its help.
@@ -317,6 +318,7 @@ _FOR = {
     "gaps": "Văn bản bị đứt chuỗi, thiếu sự kiện hoặc trễ sự kiện kế tiếp.",
     "statement": "Bảng kê ngày đã niêm phong của từng cơ quan.",
     "reconcile": "Đối chiếu bảng kê ngày với nhật ký của chính cơ quan: thiếu, thừa, khác.",
+    "seal": "Niêm phong và đóng dấu thời gian đầu sổ mới nhất ngay bây giờ, không đợi đến giờ.",
     "recover": "Vì sao không còn ký đầu sổ, và được phép làm gì.",
     "witness": "Bên chứng kiến: trả lời ra sao (trục), đã giữ và từ chối gì (nút), lập chính sách.",
 }

@@ -58,9 +58,9 @@ class Cosigning:
         self._collect_late(pending, round_)
         return head
 
-    async def seal_once(self) -> SealedHead | None:
-        """Seal the newest head when its hour has come."""
-        slot = await asyncio.to_thread(self.sealer.due)
+    async def seal_once(self, slot: str | None = None) -> SealedHead | None:
+        """Seal the newest head when its hour has come; at once when a slot of one's own is named."""
+        slot = slot or await asyncio.to_thread(self.sealer.due)
         round_ = await asyncio.to_thread(self.sealer.begin, slot) if slot is not None else None
         if slot is None or round_ is None:
             return None

@@ -131,6 +131,11 @@ def run(house: DemoHouse, story: Story, pdf: Path | None, *, witnesses: bool = F
             lambda status=status: _statuses(house, document_id, status) == {PUSHER, PULLER},
         )
     recall(house, story, document_id)
+    house.vanthu("custody", "seal", "--config", str(house.config("hub")))
+    story.tell(
+        "Đầu sổ mới nhất đã được niêm phong và đóng dấu thời gian, không đợi đến giờ.",
+        "The newest head of the log is sealed and time-stamped, without waiting for the hour.",
+    )
     target = house.folder / "chung-cu.asice"
     house.vanthu("custody", "prove", str(sent["envelope"]), "--config", str(house.config("hub")), "-o", str(target))
     story.tell(f"Đã ghi tệp chứng cứ ({target.stat().st_size // 1024} KB).", f"The evidence file is written ({target.stat().st_size // 1024} KB).")

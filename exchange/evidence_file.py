@@ -27,6 +27,7 @@ from exchange.custody import Event, event_of
 from exchange.edxml.read import read_package
 from exchange.errors import CustodyError, NotFound
 from exchange.event_reasons import event_reasons, split_why
+from exchange.evidence_causes import Cause, sealed_causes
 from exchange.history import withheld
 from exchange.office import Office, Subject
 from exchange.receipt import Receipt, from_bytes
@@ -53,7 +54,7 @@ class _Event:
     event: Event
     said: dict[str, Any]
     receipt: Receipt
-    status: StatusRow | None
+    cause: Cause | None
 
 
 def event_receipt(office: Office, caller: str | None, envelope: str, seq: int | None = None) -> bytes:
@@ -119,15 +120,15 @@ def write_evidence_file(
         leaves = custody_log.leaves_of(connection, envelope)
         statuses = {s.sha256: s for s in envelopes.statuses_of(connection, envelope)}
         content = content and not withheld(connection, row, caller)
+        sealed = sealed_causes(connection, row, caller, packages=content)
     events = []
     for number, (seq, leaf) in enumerate(leaves, 1):
         subject = _subject(office, row, statuses, seq, leaf)
         said = json.loads(leaf)
-        status = statuses.get(said.get("obj", {}).get("sha256", ""))
-        # What the hub did because of a status names it too, and is the hub's word; whatever is entered as an agency's
-        # act gets the status that it names, so that the file tells when the agency sealed something else.
-        own = status if said.get("by") != "hub" else None
-        events.append(_Event(f"{number:03d}", seq, subject.event, said, from_bytes(office.receipt(subject)), own))
+        # What was sealed goes in once, beside the first entry that names it, whoever is said to have acted:
+        # so the file tells when the agency sealed something else, or nothing.
+        cause = sealed.pop(str(said.get("obj", {}).get("sha256", "")), None)
+        events.append(_Event(f"{number:03d}", seq, subject.event, said, from_bytes(office.receipt(subject)), cause))
     with tempfile.TemporaryDirectory(dir=office.store.blobs.temporary().parent) as folder:
         writer = _Writer(office, row, Path(folder), content=content)
         for event in events:
@@ -191,11 +192,11 @@ class _Writer:
         name = f"evidence/{event.number}-{event.event.value}.xml"
         self.add(name, event.receipt.evidence, XML)
         self.add(f"{name}.p7s", event.receipt.seal, SEAL_MIME)
-        if event.status is not None:
+        if event.cause is not None:
             blobs = self._office.store.blobs
-            name = f"evidence/{event.number}-status-{event.status.code}.edxml"
-            self.add(name, blobs.path(event.status.sha256).read_bytes(), XML)
-            self._seal(f"{name}.p7s", blobs.path(event.status.seal_sha256).read_bytes(), at=event.status.received_at)
+            name = f"evidence/{event.number}-{event.cause.name}.edxml"
+            self.add(name, blobs.path(event.cause.sha256).read_bytes(), XML)
+            self._seal(f"{name}.p7s", blobs.path(event.cause.seal_sha256).read_bytes(), at=event.cause.at)
 
     def log(self, events: list[_Event]) -> None:
         """Entries, proofs to the newest head that all have in common, and the sealed head over them."""

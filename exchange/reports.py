@@ -154,11 +154,11 @@ def enter(
     entries = [record(connection, kept, _entry(row, new, data), kind="edxml-status+")]
     withdrawn = False
     if status is Status.TAKE_BACK:
-        more = _take_back(connection, new, row, current)
+        more = _take_back(connection, new, row, current, entries[0])
         withdrawn = bool(more)
         entries += more
     elif status in AGREES | DECLINES:
-        entries += _answered(connection, new, delivery.id)
+        entries += _answered(connection, new, delivery.id, entries[0])
     if not withdrawn:
         queue.inbox_put(connection, new.to_agency, "status", new.id, now)
     return new, office.append(connection, entries)[0]
@@ -203,14 +203,20 @@ def change_entry(row: EnvelopeRow, event: Event, recipient: str, *, cause: Envel
     )
 
 
-def _take_back(connection: Connection, new: StatusRow, row: EnvelopeRow, delivery: Delivery) -> list[Entry]:
+def _as_sealed(entry: Entry, own: Entry) -> Entry:
+    """The hub's entry with what the agency's own one says of the seal, so that an auditor knows whose to expect."""
+    return replace(entry, object_type=own.object_type, seal_sha256=own.seal_sha256, data=own.data)
+
+
+def _take_back(connection: Connection, new: StatusRow, row: EnvelopeRow, delivery: Delivery, own: Entry) -> list[Entry]:
     entries = []
     for step in plan_take_back(held(connection, delivery)):
         effect = EffectRow(new.id, delivery.id, Change.TAKE_BACK.value, step.effect.value, row.id, delivery.recipient, "", new.description, new.received_at)
         changes.put_effect(connection, effect)
         if step.effect is Effect.WITHDRAWN:
             queue.set_state(connection, delivery.id, frozenset({delivery.state}), State.RECALLED, now=new.received_at)
-            entries.append(change_entry(row, Event.WITHDRAWN, delivery.recipient, cause=new, reason=why(ReasonCode.BY_SENDER, new.description)))
+            entry = change_entry(row, Event.WITHDRAWN, delivery.recipient, cause=new, reason=why(ReasonCode.BY_SENDER, new.description))
+            entries.append(_as_sealed(entry, own))
     return entries
 
 
@@ -226,7 +232,7 @@ def _unanswered(connection: Connection, delivery: str, status: Status) -> list[E
     return [row for row in rows if not row.answer] or [row for row in rows if row.answer in DECLINES and status in AGREES]
 
 
-def _answered(connection: Connection, new: StatusRow, delivery: str) -> list[Entry]:
+def _answered(connection: Connection, new: StatusRow, delivery: str, own: Entry) -> list[Entry]:
     status, entries = Status(new.code), []
     for row in _unanswered(connection, delivery, status):
         changes.answer(connection, row, code=new.code, status=new.id, at=new.received_at)
@@ -243,7 +249,8 @@ def _answered(connection: Connection, new: StatusRow, delivery: str) -> list[Ent
             event = Event.COPY_DESTROYED if agreed else Event.RECALL_DECLINED
         else:
             event = Event.UPDATE_AGREED if agreed else Event.UPDATE_DECLINED
-        entries.append(change_entry(target, event, row.recipient, cause=new, reason=why(ReasonCode.BY_RECIPIENT, new.description) if not agreed else ""))
+        reason = why(ReasonCode.BY_RECIPIENT, new.description) if not agreed else ""
+        entries.append(_as_sealed(change_entry(target, event, row.recipient, cause=new, reason=reason), own))
     return entries
 
 

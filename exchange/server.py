@@ -33,6 +33,7 @@ from exchange.publishing import Publisher
 from exchange.sealing import Sealer
 from exchange.store.custody_log import HighWater
 from exchange.store.engine import Store
+from exchange.store.heads import SealedHead
 from exchange.store.secret_box import SecretBox
 from exchange.web.app import make_app
 from signing.checkpoint import LogKey
@@ -194,6 +195,20 @@ def make_cosigning(hub: Hub, settings: HubSettings, session: aiohttp.ClientSessi
     publisher = Publisher(hub.office, hub.policy)
     tls = client_tls(settings.tls_certificate, settings.tls_ca)
     return Cosigning(publisher, Sealer(publisher, second, worker=hub.worker), session, tls, timeout_seconds=settings.witness_timeout_seconds)
+
+
+async def seal_now(hub: Hub, settings: HubSettings) -> SealedHead | None:
+    """Publish, seal and time-stamp the newest head at once, beside a hub that may be running; None when no authority answered.
+
+    Raises:
+        CustodyError: the log must not be signed now.
+    """
+    async with aiohttp.ClientSession() as session:
+        cosigning = make_cosigning(hub, settings, session)
+        await cosigning.publish_once()
+        head = await cosigning.seal_once(f"now {hub.office.clock().isoformat()}")
+        await cosigning.settle()
+        return head
 
 
 async def _clock(hub: Hub) -> None:

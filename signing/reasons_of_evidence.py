@@ -83,6 +83,13 @@ EVIDENCE: tuple[tuple[str, str, str, str, str], ...] = (
         "Mã cơ quan trong chứng thư phải là mã của cơ quan được ghi trong sổ.",
         "The agency code of the certificate must be the one in the log.",
     ),
+    (
+        "evidence.no_answer",
+        "Trục ghi câu trả lời của bên nhận mà không có trạng thái do bên nhận niêm phong",
+        "The hub entered a recipient's answer without the status that the recipient sealed",
+        "Đừng tin câu trả lời này; hãy hỏi bên nhận và đối chiếu bảng kê ngày của bên đó.",
+        "Do not rely on this answer; ask the recipient, and reconcile with its statement of the day.",
+    ),
     ("evidence.gap", "Thiếu một sự kiện trong chuỗi lưu giữ", "An event of the custody chain is missing", *_ASK),
     ("evidence.repeated", "Một mục sổ được đưa vào hai lần", "A log entry is there twice", *_ASK),
 )

@@ -41,6 +41,8 @@ def options(command: F) -> F:
 
     return wrapped  # type: ignore[return-value]
 
+_WHOLE_WORD = 13  # characters of the longest code of an agency
+
 
 class Screen:
     """Results to standard output, everything else to standard error."""
@@ -69,8 +71,11 @@ class Screen:
         if self.as_json:
             return
         table = Table(title=self.word(*title), title_justify="left", header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
-        for column in columns:
-            table.add_column(self.word(*column), overflow="fold")
+        rows = [tuple(row) for row in rows]
+        for number, column in enumerate(columns):
+            # An agency's code or a date must not be broken where there is room for it; digests and ids may be.
+            words = [word for row in rows for word in row[number].split() if len(word) <= _WHOLE_WORD]
+            table.add_column(self.word(*column), overflow="fold", min_width=max(map(len, words), default=0) or None)
         for row in rows:
             table.add_row(*(Text(cell) for cell in row))
         self.out.print(table)

@@ -25,12 +25,14 @@ def show_evidence(screen: Screen, report: EvidenceReport) -> None:
     if screen.as_json:
         return
     report = safe(report)
-    facts = (("Văn bản", "Document", report.document_id), ("Bên gửi", "Sender", report.sender), ("Gói tin", "Package", f"SHA-256 {report.package_sha256}"))
+    facts = (("Văn bản", "Document", report.document_id), ("Bên gửi", "Sender", report.sender), ("Gói tin", "Package", f"SHA-256\n    {report.package_sha256}"))
     for vi, en, value in facts:
         screen.out.print(Text(f"  {screen.word(vi, en)}: {value}"))
     rows = []
     for act in report.acts:
-        who = f"{act.signer} ({act.by})" if act.signer else screen.word("trục", "the hub") if act.by == "hub" else act.by
+        # The code stands beside the name on the seal unless the next column has it, or the hub entered what was sealed.
+        code = f" ({act.by})" if act.by not in ("hub", act.recipient) else ""
+        who = f"{act.signer}{code}" if act.signer else screen.word("trục", "the hub") if act.by == "hub" else act.by
         rows.append((_moment(act.at), who, event_label(screen, act.event, act.status), act.recipient, screen.word(act.standing.vi, act.standing.en)))
     screen.table(("Ai làm gì, khi nào", "Who did what, when"), _COLUMNS, rows)
     for name, _, word in report.files:

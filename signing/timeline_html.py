@@ -249,6 +249,11 @@ def _chains(life: Life, rows: Sequence[float], place: dict[str, float]) -> list[
     return out
 
 
+# Entered by the hub in this document's chain because of what that agency sealed.
+_OF_SENDER = ("Withdrawn", "RecallRequested", "UpdateRequested", "RecipientAdded", "Superseded")
+_OF_RECIPIENT = ("CopyDestroyed", "RecallDeclined", "UpdateAgreed", "UpdateDeclined")
+
+
 def _ends(event: LifeEvent) -> tuple[str, str]:
     """From whose lane to whose lane an event goes."""
     name = event.event.rsplit("/", 1)[-1].rsplit(":", 1)[-1]
@@ -256,9 +261,9 @@ def _ends(event: LifeEvent) -> tuple[str, str]:
         return event.sender, HUB
     if name == "SubmissionRejection":
         return HUB, event.sender
-    if event.by == event.sender:
-        return event.sender, event.recipient or HUB
-    if event.by == event.recipient and event.recipient:
+    if event.by == event.sender or name in _OF_SENDER:
+        return event.sender, HUB if name == "Withdrawn" else event.recipient or HUB
+    if (event.by == event.recipient or name in _OF_RECIPIENT) and event.recipient:
         return event.recipient, event.sender
     return HUB, event.recipient or HUB
 
@@ -313,7 +318,7 @@ def seal_sign(state: str, x: float, y: float) -> str:
 
 def _negative(event: LifeEvent) -> bool:
     name = event.event.rsplit("/", 1)[-1].rsplit(":", 1)[-1]
-    return name.endswith(("Rejection", "Failure", "Expiry", "Refused")) or event.status in ("02", "16")
+    return name.endswith(("Rejection", "Failure", "Expiry", "Refused", "Declined")) or event.status in ("02", "16")
 
 
 def _legend() -> str:

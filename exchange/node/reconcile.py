@@ -33,6 +33,9 @@ LOOK_BACK = timedelta(days=40)  # a receipt may come this long after the package
 LATE = timedelta(hours=1)  # what arrives in a day's last hour is looked for with the next day
 
 ABOUT_US = {Event.ACCEPTED.uri, Event.CONSIGNED.uri}
+# Entered by the hub, but as the word of a recipient, or of the sender: each names what that agency sealed.
+ANSWERED = {Event.COPY_DESTROYED.uri, Event.RECALL_DECLINED.uri, Event.UPDATE_AGREED.uri, Event.UPDATE_DECLINED.uri}
+CHANGED = {Event.WITHDRAWN.uri, Event.RECALL_ASKED.uri, Event.UPDATED.uri, Event.RECIPIENT_ADDED.uri, Event.SUPERSEDED.uri}
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +121,18 @@ class _Day:
         digests = [_object(entry) for entry in self.entries.values()]
         sealed = review.status_digests(self.connection, digests)
         told = review.told_digests(self.connection, digests)
+        ours = sealed | review.sent_digests(self.connection, digests)
         received = review.received_of(self.connection, [str(e["msg"]) for e in self.entries.values() if e.get("to") == self.statement.agency and e.get("msg")])
         for number, entry in self.entries.items():
             agency, acted, event = self.statement.agency, _acted(entry), str(entry.get("ev", ""))
             if acted == agency:
                 self.judge(number, entry, _object(entry) in sealed, "we sealed no such message")
+            elif event in ANSWERED and entry.get("to") == agency:
+                self.judge(number, entry, _object(entry) in sealed, "we are said to have answered; we sealed no such message")
+            elif event in ANSWERED and entry.get("from") == agency:
+                self.judge(number, entry, _object(entry) in told, f"{entry.get('to')} is said to have answered; no such message came")
+            elif event in CHANGED and entry.get("from") == agency:
+                self.judge(number, entry, _object(entry) in ours, "we are said to have changed this document; we sealed no such message")
             elif acted != "hub" and entry.get("from") == agency and entry.get("st"):
                 self.judge(number, entry, _object(entry) in told, f"{acted} is said to have reported this; no such message came")
             elif event in ABOUT_US and entry.get("from") == agency and not (event == Event.CONSIGNED.uri and entry.get("to")):

@@ -64,6 +64,12 @@ def told_digests(connection: Connection, digests: list[str]) -> set[str]:
     return {d for part in _parts(digests) for d in connection.execute(select(o).where(o.in_(part))).scalars()}
 
 
+def sent_digests(connection: Connection, digests: list[str]) -> set[str]:
+    """Those of `digests` that are packages of ours, sent or waiting."""
+    o = outbox.c.package_sha256
+    return {d for part in _parts(digests) for d in connection.execute(select(o).where(o.in_(part))).scalars()}
+
+
 def received_of(connection: Connection, envelopes: list[str]) -> dict[str, str]:
     """Digest of the package received under each of these envelope ids."""
     found: dict[str, str] = {}

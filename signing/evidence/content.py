@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 
 from signing.errors import EvidenceInvalid, SigningError
-from signing.evidence.custody import ACCEPTANCE, as_written, is_vouched, may_seal
+from signing.evidence.causes import as_written
+from signing.evidence.custody import ACCEPTANCE, is_vouched, may_seal
 from signing.evidence.edxml_facts import read_facts
 from signing.evidence.embedded import carried_digests
 from signing.evidence.findings import Verify

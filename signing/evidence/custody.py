@@ -6,6 +6,7 @@ import re
 
 from signing.checkpoint import read_proof
 from signing.errors import EvidenceInvalid, SigningError
+from signing.evidence.causes import Cause, as_written, asked_by_sender, by_name, facts_of, settle, whose
 from signing.evidence.edxml_facts import read_facts
 from signing.evidence.pieces import Event, Pieces, Status
 from signing.evidence.statutory import sealed
@@ -31,7 +32,7 @@ def check_custody(p: Pieces) -> None:
         except SigningError as error:
             p.caught(error, name)
     _check_chains(p)
-    by_number = {event.number: event for event in p.events}
+    by_number, causes = {event.number: event for event in p.events}, dict[str, Cause]()
     for name in p.container.under("evidence/"):
         if name.endswith(".p7s"):
             continue
@@ -43,11 +44,12 @@ def check_custody(p: Pieces) -> None:
             elif name.endswith(".xml"):
                 _check_evidence(p, event, name)
             elif name.endswith(".edxml"):
-                _check_status(p, event, name)
+                _check_status(p, event, name, causes)
             else:
                 p.fail("evidence.stray", name)
         except SigningError as error:
             p.caught(error, name)
+    settle(p, causes)
     for event in p.events:
         if not event.sealed:
             p.fail("evidence.no_event_evidence", f"log/leaves/{event.number}.json")
@@ -107,35 +109,38 @@ def _check_evidence(p: Pieces, event: Event, name: str) -> None:
     event.sealed = True
 
 
-def _check_status(p: Pieces, event: Event, name: str) -> None:
-    """An agency's own word: its seal, the log entry and what the message says must agree."""
+def _check_status(p: Pieces, event: Event, name: str, causes: dict[str, Cause]) -> None:
+    """An agency's own word: its seal, the log entry and what the message says must agree.
+
+    In an entry of the hub's own the message is what it acted upon; whom it must be from follows from the entry.
+    """
     data, seal = p.container.read(name), p.container.read(f"{name}.p7s")
-    digest = p.container.digest(name)
+    digest, logged = p.container.digest(name), event.part("obj")
     finding = verify_seal(digest, seal, p.trust, at=p.moment)
-    logged = event.part("obj")
     if logged.get("sha256") != digest.hex() or logged.get("seal", p.container.digest(f"{name}.p7s").hex()) != p.container.digest(f"{name}.p7s").hex():
         p.fail("evidence.not_logged", name)
         return
-    facts = read_facts([data])
+    package, by_hub = asked_by_sender(event), event.text("by") == "hub"
+    facts, documents = facts_of([data]) if package else (read_facts([data]), frozenset[str]())
+    who = whose(event)
+    # Whether a message of somebody else may stand behind the hub's entry is settled with all the others (`causes`).
+    agency = event.text(who) if not by_hub or same_text(facts.sender, as_written(event, who)) else facts.sender
     # Without a DocumentId the message names its document by number and date; the entry must say just that.
-    named = facts.about or f"{facts.about_number},{facts.about_date}"
     logged_name = str(event.part("doc").get("id", "")) if facts.about else str(event.part("data").get("about", ""))
-    said = (as_written(event, "by"), logged_name, event.text("st"))
-    if not all(same_text(a, b) for a, b in zip(said, (facts.sender, named, facts.status), strict=True)):
+    said = (as_written(event, who), logged_name, event.text("st"))
+    if not by_hub and not all(same_text(a, b) for a, b in zip(said, (facts.sender, by_name(facts), facts.status), strict=True)):
         p.fail("evidence.other_status", name)
         return
-    if not may_seal(p, event, seal, finding, event.text("by")):
+    vouched = p.seal is not None and p.seal.certificate_sha256 == finding.certificate_sha256 if package else is_vouched(event)
+    if not (package and vouched) and not may_seal(p, event, seal, finding, agency):
         p.fail("evidence.other_signer", f"{name}.p7s", finding.signer)
         return
-    if not is_vouched(event):
+    causes[digest.hex()] = Cause(facts, finding, not vouched, documents)
+    if not by_hub and not vouched:
         event.signer = finding.signer
-    p.statuses.append(Status(name, event.number, digest.hex(), finding))
+    if not package:
+        p.statuses.append(Status(name, event.number, digest.hex(), finding))
     p.signed.append(sealed(f"{name}.p7s", seal, finding.certificate_sha256, finding.signer, at=p.moment))
-
-
-def as_written(event: Event, who: str) -> str:
-    """The agency's code that the sealed bytes must bear: its own, or the other one of its codes that the entry names."""
-    return str(event.part("data").get("written", "")) or event.text(who)
 
 
 def is_vouched(event: Event) -> bool:

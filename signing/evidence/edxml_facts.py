@@ -88,3 +88,16 @@ def _take(values: dict[str, str], again: set[str], path: list[str], name: str, n
         if field in values:
             raise EvidenceInvalid(f"{below} repeated")
         values[field] = node.text or ""
+
+
+def named_documents(data: bytes) -> frozenset[str]:
+    """Ids of every document that a package is about: its own, the one it recalls or updates, those that it replaces.
+
+    Raises:
+        lxml.etree.XMLSyntaxError: not XML.
+    """
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+    found = etree.fromstring(data, parser).xpath(
+        "//*[local-name()='MessageHeader']/*[local-name()='DocumentId']|//*[local-name()='edXMLHeader']//*[local-name()='Bussiness']//*[local-name()='DocumentId']"
+    )
+    return frozenset((node.text or "").strip() for node in found if isinstance(node, etree._Element)) - {""} if isinstance(found, list) else frozenset()

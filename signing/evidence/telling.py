@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from signing.container import SIGNATURE
 from signing.evidence.archive import Stamp
+from signing.evidence.causes import asked_by_sender, is_answer, named
 from signing.evidence.content import SEAL
 from signing.evidence.custody import HEAD
 from signing.evidence.findings import Act, EvidenceReport, Standing, Statement
@@ -15,6 +16,7 @@ from signing.evidence.statutory import ITEM_NAMES, ITEMS
 from signing.wording import event_name, local
 
 _OWN_ACTS = ("/SubmissionAcceptance", "/SubmissionRejection")  # by which the hub binds itself
+_WITHDRAWN = ":Withdrawn"  # never handed over, so that there is nothing to acknowledge
 _HANDED_OVER = ("/ContentHandover", "/ConsignmentAcceptance", "/ConsignmentRejection")
 
 
@@ -42,6 +44,7 @@ def tell(p: Pieces, report: EvidenceReport, stamps: Sequence[Stamp]) -> tuple[li
     _log(t, p, report)
     _sender(t, p, report)
     _acts(t, acts)
+    _changes(t, p)
     _documents(t, p, report)
     _statutory(t, report)
     order = list(Standing)
@@ -49,7 +52,7 @@ def tell(p: Pieces, report: EvidenceReport, stamps: Sequence[Stamp]) -> tuple[li
 
 
 def _act(event: Event) -> Act:
-    own = event.signer if event.text("by") not in ("hub", "") and not event.text("by").startswith("operator:") else ""
+    own = event.signer if event.text("by") and not event.text("by").startswith("operator:") else ""
     proven = bool(own) or (event.sealed and event.text("ev").endswith(_OWN_ACTS))
     return Act(
         index=event.index,
@@ -124,7 +127,8 @@ def _sealed_head(t: _Teller, p: Pieces) -> None:
         )
     if token is not None:
         when = local(token.time)
-        t.proven(f"{covered} sự kiện đã ở trong sổ trước {when}", f"{covered} events were in the log by {when}", "log/sealed.tst")
+        if covered:
+            t.proven(f"{covered} sự kiện đã ở trong sổ trước {when}", f"{covered} events were in the log by {when}", "log/sealed.tst")
     else:
         t.missing("Đầu sổ niêm phong chưa có dấu thời gian", "The sealed head carries no time-stamp yet", "log/sealed")
     if seal is not None:
@@ -153,10 +157,28 @@ def _acts(t: _Teller, acts: Sequence[Act]) -> None:
     if alone:
         vi, en = (", ".join(dict.fromkeys(event_name(a.event)[k] for a in alone)) for k in (0, 1))
         t.claimed(f"{len(alone)} việc chỉ có lời của trục: {vi}", f"{len(alone)} acts rest on the hub's word alone: {en}")
-    recipients = dict.fromkeys(a.recipient for a in acts if a.recipient)
+    withdrawn = {a.recipient for a in acts if a.event.endswith(_WITHDRAWN)}
+    recipients = dict.fromkeys(a.recipient for a in acts if a.recipient and a.recipient not in withdrawn)
     for recipient in recipients:
         if not any(a.recipient == recipient and a.signer and a.event.endswith(_HANDED_OVER) for a in acts):
             t.missing(f"Chưa có xác nhận do {recipient} niêm phong", f"No acknowledgement sealed by {recipient}")
+
+
+def _changes(t: _Teller, p: Pieces) -> None:
+    """Packages that changed the document and are not in the file, and answers that nothing here ties to a question."""
+    absent = dict.fromkeys(named(e)[:16] for e in p.events if asked_by_sender(e) and not e.signer)
+    if absent:
+        names = ", ".join(f"{name}…" for name in absent)
+        t.missing(
+            f"Gói tin của bên gửi đã thay đổi văn bản này không được chứng minh ở đây, hãy xin tệp chứng cứ của nó: {names}",
+            f"The sender's package that changed this document is not proven here; ask for its own evidence file: {names}",
+        )
+    loose = dict.fromkeys(e.text("to") for e in p.events if is_answer(e) and not e.signer)
+    if loose:
+        t.claimed(
+            f"Chỉ trục nói trạng thái do bên nhận gửi là trả lời về chính văn bản này: {', '.join(loose)}",
+            f"That the status of the recipient answers for this very document is the hub's word: {', '.join(loose)}",
+        )
 
 
 def _documents(t: _Teller, p: Pieces, report: EvidenceReport) -> None:

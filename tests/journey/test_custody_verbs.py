@@ -28,7 +28,7 @@ from tests.house import PULLER, SENDER, House, Pki
 from tests.journey.processes import HubProcess
 
 VERBS = {"search", "timeline", "prove", "verify", "head", "consistency", "monitor"}
-VERBS |= {"fsck", "statement", "reconcile", "gaps", "mirror", "recover", "witness"}
+VERBS |= {"fsck", "statement", "reconcile", "gaps", "mirror", "recover", "seal", "witness"}
 
 
 class NodeProcess:

@@ -166,6 +166,29 @@ def test_memory_goes_on_as_the_database_would(store: Store, key: LogKey, mark: H
         since = head
 
 
+def test_another_process_makes_the_edge_in_memory_stale_and_it_is_read_again(store: Store, url: str, key: LogKey, mark: HighWater, tmp_path: Path) -> None:
+    grow(store, 300)
+    mine = sign_order.keep(store, head_now(store, key, mark))
+    other = Store.open(url, blobs=tmp_path / "other")
+    grow(other, 10, first=400)
+    theirs = sign_order.keep(other, head_now(other, key, HighWater(mark.path)))
+    grow(store, 5, first=500)
+    again = sign_order.keep(store, head_now(store, key, mark, mine))  # its memory ends at 300, the last signed head at 310
+    assert (mine.size, theirs.size, again.size) == (300, 310, 315)
+    with store.read() as c:
+        assert (again.size, again.root) == custody_log.head(c) and again.edges == custody_log.edges_at(c, 315)
+    # And what was changed below the other's head is met with an older memory as it would be with none.
+    grow(other, 1, first=600)
+    newest = sign_order.keep(other, head_now(other, key, HighWater(mark.path), theirs))
+    other.close()
+    store.write(lambda c: c.exec_driver_sql(GUARD[url.partition("+")[0].partition(":")[0]]).close())
+    store.write(lambda c: c.exec_driver_sql("UPDATE custody_entry SET leaf_hash = (SELECT leaf_hash FROM custody_entry WHERE seq = 1) WHERE seq = 312").close())
+    grow(store, 1, first=700)
+    with pytest.raises((CustodyError, HighWaterError)):
+        head_now(store, key, mark, again)
+    assert newest.size == 316 and "316" in mark.path.read_text().splitlines()[-1]
+
+
 def test_a_receipts_proof_holds_and_its_head_is_stored_with_it(office: Office, store: Store, key: LogKey) -> None:
     for number, step in enumerate((3, 5, 260, 1)):
         seq = grow(store, step, first=1000 * number)[0]

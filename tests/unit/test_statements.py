@@ -253,6 +253,34 @@ def test_the_hub_invents_events(town: House, desks: dict[str, Desk]) -> None:
     assert all(d.reason.vi.startswith("Sổ lưu giữ có") and d.reason.en for d in theirs.differences)
 
 
+ANSWERS = [Event.COPY_DESTROYED, Event.RECALL_DECLINED, Event.UPDATE_AGREED, Event.UPDATE_DECLINED]
+
+
+@pytest.mark.parametrize("event", [*ANSWERS, Event.RECALL_ASKED, Event.WITHDRAWN])
+def test_the_hub_invents_a_recall_or_its_answer(town: House, desks: dict[str, Desk], event: Event) -> None:
+    """Such entries are the hub's own, but name what an agency sealed: that agency looks for it in its journal, and so does who was told."""
+    a_day(town, desks)
+    (envelope,) = journal_envelopes(desks[PULLER])
+    entry = Entry(
+        event=event,
+        at=now(),
+        by="hub",
+        envelope=envelope,
+        document_id=DOCUMENT,
+        document_sha256="3" * 64,
+        sender=SENDER,
+        recipient=PULLER,
+        object_sha256="2" * 64,
+        object_type="edxml-status+seal",
+    )
+    office = town.hub.office
+    office.store.write(lambda c: office.append(c, [entry]))
+    statements.close_days(office, through=today())
+    answered = event in ANSWERS
+    assert kinds(compare(town, desks[SENDER])) == ["extra"]
+    assert kinds(compare(town, desks[PULLER])) == (["extra"] if answered else [])
+
+
 def test_the_hub_says_other_bytes_were_sent(town: House, desks: dict[str, Desk]) -> None:
     a_day(town, desks)
     office = town.hub.office

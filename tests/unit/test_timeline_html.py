@@ -77,6 +77,18 @@ def test_every_event_is_drawn_from_lane_to_lane() -> None:
     assert "Refused by the recipient · 02" in texts(LIFE, "en") and "3 h 20 min" in texts(LIFE, "en")
 
 
+def test_a_recall_goes_out_and_its_answer_comes_back() -> None:
+    local = [(7, "RecallRequested"), (8, "CopyDestroyed"), (9, "Withdrawn"), (10, "UpdateRequested"), (11, "UpdateDeclined")]
+    made = [event(n, name, why="RejectedByRecipient: Không" if name.endswith("Declined") else "") for n, name in local]
+    changes = tuple(replace(e, event=f"urn:vanthu:event:{name}") for e, (_, name) in zip(made, local, strict=True))
+    root = svg(replace(LIFE, events=changes))
+    moves = [x for x in root.iter("line") if "move" in (x.get("class") or "")]
+    assert [float(m.get("x2", 0)) > float(m.get("x1", 0)) for m in moves] == [True, False, True, True, False]
+    assert [m.get("class") for m in moves] == ["move"] * 4 + ["move no"]
+    # All but the withdrawal, which ends at the hub, go through it from agency to agency.
+    assert len([c for c in root.iter("circle") if "through" in (c.get("class") or "")]) == 4
+
+
 def test_what_does_not_hold_is_seen_at_once() -> None:
     bad = replace(LIFE, events=(*LIFE.events[:2], event(5, "ContentHandover", by="B", problem="prev"), LIFE.events[3]))
     page = draw(bad)
