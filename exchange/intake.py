@@ -153,7 +153,8 @@ def _record(
         if agency.mode is Mode.PULL:
             queue.inbox_put(connection, agency.code, "document", delivery.id, row.accepted_at)
             entries.append(_entry(row, Event.CONSIGNED, agency.code))
-    entries += outcome.entries
+    # What the package does to other documents names it too: an auditor must know there under which code and whose seal it came.
+    entries += [replace(e, object_type=f"{e.object_type}+{entries[0].object_type}", data=(*e.data, *entries[0].data)) for e in outcome.entries]
     entries += [replace(_entry(about, Event.CONSIGNED, a.code), at=row.accepted_at) for a, _, about in outcome.others if a.mode is Mode.PULL]
     index = office.append(connection, entries, begins={row.id})[0]
     # What overtook this document was parked; it finds it now.

@@ -101,6 +101,10 @@ def settle(p: Pieces, causes: dict[str, Cause]) -> None:
                 p.fail("evidence.other_status", place)
             elif cause.own and any(same_text(cause.facts.about, name) for name in _about(p, causes, event)):
                 event.signer = cause.finding.signer
+        elif event.text("by") != "hub" and cause is not None:
+            # An entry that names a message which lies beside another entry must still say what the message says.
+            if not same_text(cause.facts.sender, as_written(event, "by")) or cause.facts.status != event.text("st"):
+                p.fail("evidence.other_status", place)
         elif event.text("by") == "hub" and local_name(event) and cause is not None and cause.own:
             document = str(event.part("doc").get("id", ""))
             if same_text(cause.facts.sender, as_written(event, "from")) and any(same_text(document, name) for name in {*cause.documents, cause.facts.about}):

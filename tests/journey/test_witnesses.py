@@ -70,7 +70,7 @@ def vkey(pki: Pki) -> str:
 def test_five_of_seven(house: House, pki: Pki, tmp_path: Path) -> None:
     async def story() -> None:
         async with Row(tmp_path, 7, vkey(pki)) as row, aiohttp.ClientSession() as session:
-            stage = Stage(house, row.policy(), session)
+            stage = Stage(house, row.policy(), session, seconds=10)  # nobody is slow here but a busy machine
             first = await stage.cosigning.publish_once()
             await stage.cosigning.settle()
             assert first is not None and first.witnessed
