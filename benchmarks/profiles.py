@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from ssl import SSLContext, create_default_context
 
@@ -32,10 +32,11 @@ from signing.seal import sign_seal
 from signing.sign_pdf import AGENCY_FIELD, PERSON_FIELD, sign_pdf
 from signing.trust import Trust
 from tests.connectors import SECRETS, give_secrets, unpadded
-from tests.house import PULLER, SENDER, House, Pki, make_house_pki
+from tests.house import PULLER, SENDER, House, Pki, make_house_pki, promulgated
 from tests.journey.processes import HubProcess
 
 ROUNDS = 60
+TEMPLATE = f"{SENDER},2026/11/20,MAU/QĐ-UBND"
 BAR = 1.15
 
 
@@ -133,6 +134,14 @@ def reference(pki: Pki, folder: Path) -> Path:
     return done
 
 
+def numbered(template: bytes, way: str, place: int, number: int) -> bytes:
+    """A package of its own: another id, and another date, since one number and date of an agency is one document."""
+    was = promulgated(TEMPLATE).strftime("%Y/%m/%d")
+    day = date(2000, 1, 1) + timedelta(days=place * (2 * ROUNDS + 5) + number)
+    renamed = template.replace(b",MAU/", f",{way}{number}/".encode())
+    return renamed.replace(f">{was}<".encode(), f">{day:%Y/%m/%d}<".encode())
+
+
 def main() -> int:
     console = Console()
     with tempfile.TemporaryDirectory(prefix="vanthu-profiles-") as name:
@@ -140,9 +149,9 @@ def main() -> int:
         pki = make_house_pki(folder / "pki")
         document = reference(pki, folder)
         maker = House(pki, folder / "maker")
-        template = maker.package(f"{SENDER},2026/11/20,MAU/QĐ-UBND", recipients=(PULLER,), document=document).read_bytes()
+        template = maker.package(TEMPLATE, recipients=(PULLER,), document=document).read_bytes()
         maker.close()
-        packages = {way: [template.replace(b",MAU/", f",{way}{n}/".encode()) for n in range(2 * ROUNDS + 5)] for way in ("native", "VXP", "LGSP")}
+        packages = {way: [numbered(template, way, place, n) for n in range(2 * ROUNDS + 5)] for place, way in enumerate(("native", "VXP", "LGSP"))}
         hub = HubProcess(pki, folder / "hub")
         give_secrets(hub)
         hub.start()
