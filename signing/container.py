@@ -26,7 +26,7 @@ SIGNATURE = "META-INF/signature001.p7s"
 _MOST = 10_000
 _LARGEST_PART = 16 * 1024 * 1024
 # What reading a member of a hostile ZIP raises.
-_DAMAGED = (KeyError, zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError, EOFError)
+_DAMAGED = (KeyError, zipfile.BadZipFile, OSError, ValueError, RuntimeError, EOFError)
 
 
 def write_container(target: Path, files: Sequence[tuple[str, bytes | Path]], *, at: datetime) -> None:
@@ -69,7 +69,7 @@ class Container:
         """
         try:
             archive = zipfile.ZipFile(path)
-        except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+        except (OSError, zipfile.BadZipFile, ValueError, RuntimeError) as error:
             raise EvidenceInvalid(f"not a ZIP file: {error}", place=path.name) from error
         try:
             return cls(archive, path)

@@ -178,7 +178,7 @@ class _Device:
                     if holder.holds(way(self._key, sample), sample, scheme, digest):
                         found[scheme, digest] = way
                         break
-                except (pkcs11.exceptions.PKCS11Error, NotImplementedError, RuntimeError, MemoryError, ValueError):
+                except (pkcs11.exceptions.PKCS11Error, RuntimeError, MemoryError, ValueError):
                     continue  # a mechanism the device does not have
         return found
 

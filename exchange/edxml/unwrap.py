@@ -52,7 +52,7 @@ def unwrap(stored: Payload, name: str, target: Path, limit: int) -> Payload | No
         except UnsafeZip:
             target.unlink(missing_ok=True)
             raise
-        except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, ValueError, struct.error, OSError) as error:
+        except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, ValueError, struct.error, OSError) as error:
             target.unlink(missing_ok=True)
             raise UnsafeZip(f"{type(error).__name__}: {error}"[:150]) from error
 

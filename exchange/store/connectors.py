@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Exists, and_, delete, exists, func, insert, or_, select, update
+from sqlalchemy import Column, Connection, Exists, Select, and_, delete, exists, func, insert, or_, select, update
 
 from exchange.delivery import State
 from exchange.store.change_tables import change_effects as ce
@@ -231,11 +231,7 @@ def sent_documents(
     )
     if envelope:
         statement = statement.where(e.c.id == envelope)
-    if since is not None:
-        statement = statement.where(e.c.accepted_at >= since)
-    if until is not None:
-        statement = statement.where(e.c.accepted_at < until)
-    return [dict(row) for row in connection.execute(statement).mappings()]
+    return _within(connection, statement, e.c.accepted_at, since, until)
 
 
 def sent_statuses(
@@ -260,8 +256,15 @@ def sent_statuses(
     )
     if status:
         statement = statement.where(s.c.id == status)
+    return _within(connection, statement, s.c.received_at, since, until)
+
+
+def _within(
+    connection: Connection, statement: Select[Any], moment: Column[Any], since: datetime | None, until: datetime | None
+) -> list[Mapping[str, Any]]:
+    """The rows whose `moment` lies in [since, until); None leaves that end open."""
     if since is not None:
-        statement = statement.where(s.c.received_at >= since)
+        statement = statement.where(moment >= since)
     if until is not None:
-        statement = statement.where(s.c.received_at < until)
+        statement = statement.where(moment < until)
     return [dict(row) for row in connection.execute(statement).mappings()]

@@ -254,3 +254,17 @@ RECEIPT = {"v": 1, "envelope": "e", "event": "x", "index": 1, "evidence": "PGE+"
 def test_hostile_receipts(data: bytes) -> None:
     with pytest.raises(SigningError):
         check_receipt(data, trust=Trust(()), vkeys=[], at=NOW)
+
+
+@pytest.mark.parametrize(("at", "value"), [(6, 90), (10, 99)])
+def test_a_zip_that_wants_a_newer_reader_is_refused(tmp_path: Path, at: int, value: int) -> None:
+    """A version or a method of compression that the library does not know, in the central directory."""
+    path = tmp_path / "newer.asice"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("mimetype", "application/vnd.etsi.asic-e+zip")
+    data = bytearray(path.read_bytes())
+    central = data.index(b"PK\x01\x02")
+    data[central + at : central + at + 2] = value.to_bytes(2, "little")
+    path.write_bytes(data)
+    with pytest.raises(EvidenceInvalid):
+        Container.open(path)
