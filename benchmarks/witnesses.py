@@ -23,7 +23,7 @@ import aiohttp
 from rich.console import Console
 from rich.table import Table
 
-from exchange import publishing
+from exchange import asking, publishing
 from exchange.cosigning import Cosigning
 from exchange.custody import Entry, Event
 from exchange.demo_house import free_ports
@@ -122,7 +122,7 @@ def alone(folder: Path) -> float:
         proof = tree.consistency(size - 1) if size > 1 else []
         edges = Edges()
         edges.append(leaves[:size], 0)
-        requests.append(publishing.request_body(size - 1, proof, key.sign_note(key.name, size, edges.root())))
+        requests.append(asking.request_body(size - 1, proof, key.sign_note(key.name, size, edges.root())))
     times = []
     for body in requests:
         start = time.perf_counter()

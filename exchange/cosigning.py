@@ -12,8 +12,9 @@ import ssl
 import aiohttp
 import structlog
 
+from exchange.asking import Round, Seat
 from exchange.errors import CustodyError
-from exchange.publishing import LARGEST_ANSWER, Publisher, Round, Seat
+from exchange.publishing import LARGEST_ANSWER, Publisher
 from exchange.sealing import Sealer
 from exchange.store.heads import PublishedHead, SealedHead
 
@@ -96,7 +97,7 @@ class Cosigning:
 
     async def settle(self) -> None:
         """Wait for cosignatures that are still on their way."""
-        await asyncio.gather(*self._late, return_exceptions=True)
+        await asyncio.gather(*self._late)
 
     def _collect_late(self, pending: set[asyncio.Task[None]], round_: Round) -> None:
         if pending:
@@ -105,10 +106,14 @@ class Cosigning:
             late.add_done_callback(self._late.discard)
 
     async def _add_late(self, pending: set[asyncio.Task[None]], round_: Round) -> None:
-        before = len(round_.lines)
         await asyncio.wait(pending)
-        if len(round_.lines) > before or round_.states:
+        # Compared with what was stored, not with what had come: one may have come while it was being stored.
+        if not round_.unstored():
+            return
+        try:
             await asyncio.to_thread(self.publisher.publish, round_)
+        except Exception as error:  # said here, since nobody waits; the next tick asks for what the stored head lacks
+            log.exception("publishing", action="late_not_stored", size=round_.head.size, kind=type(error).__name__)
 
     async def _ask(self, seat: Seat, round_: Round) -> None:
         """Ask once, and once more when the witness names its size; every failure is noted, none raised."""
@@ -121,6 +126,9 @@ class Cosigning:
                     if not await asyncio.to_thread(self.publisher.take, seat, round_, status, kind, answer):
                         return
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            self.publisher.failed(seat, round_, f"{type(error).__name__}: {error}")
+        except Exception as error:  # ours, not the witness's: said, and the others are still asked
+            log.exception("asking", action="asking_failed", witness=seat.names[0], kind=type(error).__name__)
             self.publisher.failed(seat, round_, f"{type(error).__name__}: {error}")
         finally:
             self._busy.discard(seat.url)

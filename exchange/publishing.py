@@ -7,16 +7,16 @@ checked before a line of it is kept. Nothing here is in the way of a message.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection
 
 from exchange import log_keys
+from exchange.asking import Round, Seat, request_body, seats_of
 from exchange.attendance import Attendance
 from exchange.custody import Event, control
 from exchange.errors import NotFound, NotPublished
@@ -24,7 +24,7 @@ from exchange.office import Office
 from exchange.store import custody_log, heads
 from exchange.store.heads import LogState, PublishedHead, SealedHead, WitnessState
 from signing.checkpoint import Checkpoint, build_proof, parse_note
-from signing.cosignature import CosignerVkey, Kind, add_lines, verify_cosignatures
+from signing.cosignature import CosignerVkey, Kind, verify_cosignatures
 from signing.errors import CheckpointInvalid
 from signing.witness_policy import WitnessPolicy
 
@@ -34,35 +34,6 @@ LARGEST_ANSWER = 64 * 1024
 LONGEST_PAUSE = timedelta(seconds=30)
 MOST_SKEW = timedelta(minutes=10)
 TICK = timedelta(minutes=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Seat:
-    """One address that answers for a witness: `names` are its lines in the policy, `keys` theirs."""
-
-    url: str
-    names: tuple[str, ...]
-    keys: tuple[CosignerVkey, ...]
-
-
-@dataclass(slots=True)
-class Round:
-    """One head on its way to the witnesses. `lines` are checked cosignatures by verifier key;
-    a head for `sealing` takes ML-DSA-44 ones from all. `again`: it was published before;
-    `published`: it needs no more cosignatures, but may get more."""
-
-    epoch: int
-    head: Checkpoint
-    started: datetime
-    sealing: bool = False
-    again: bool = False
-    lines: dict[str, str] = field(default_factory=dict)
-    states: dict[str, WitnessState] = field(default_factory=dict)
-    published: bool = False
-
-    def note(self) -> str:
-        """The head with every cosignature collected so far."""
-        return add_lines(self.head.note, self.lines.values())
 
 
 class Publisher:
@@ -75,7 +46,7 @@ class Publisher:
 
     def __init__(self, office: Office, policy: WitnessPolicy | None) -> None:
         self.office, self.policy, self.attendance = office, policy, Attendance(office, policy)
-        self.seats = _seats(policy) if policy is not None else ()
+        self.seats = seats_of(policy) if policy is not None else ()
         self._sizes: dict[tuple[int, str], int] = {}
         self._states: dict[str, WitnessState] = {}
         self._known: set[int] = set()
@@ -158,10 +129,12 @@ class Publisher:
 
     def publish(self, round_: Round) -> PublishedHead:
         """Store what the round has so far; again for what came later."""
-        head = PublishedHead(round_.epoch, round_.head.size, round_.head.root, round_.note(), self.office.clock(), self.satisfied(round_))
+        lines = round_.collected()  # what this note has; answers still come in from other threads
+        note, now = round_.note(lines), self.office.clock()
+        head = PublishedHead(round_.epoch, round_.head.size, round_.head.root, note, now, self.policy is None or self.policy.judge(note).satisfied)
         missing = () if head.witnessed or self.policy is None else self.policy.judge(head.note).missing
         states = []
-        while round_.states:  # answers still come in from other threads
+        while round_.states:
             states.append(round_.states.popitem()[1])
 
         def job(connection: Connection) -> None:
@@ -173,7 +146,7 @@ class Publisher:
 
         # Durable: the published head. A crash before this asks the witnesses again.
         self.office.store.write(job)
-        round_.published = True
+        round_.published, round_.stored = True, len(lines)
         return head
 
     def _tick(self, connection: Connection, head: PublishedHead) -> None:
@@ -231,19 +204,6 @@ class Publisher:
         kept = {state.name: replace(state, failures=0) for state in heads.witness_states(connection, epoch)}
         self._states |= kept
         self._sizes |= {(epoch, s.url): kept[s.names[0]].size for s in self.seats if s.names[0] in kept}
-
-
-def request_body(old: int, proof: Sequence[bytes], note: str) -> bytes:
-    """An add-checkpoint request (tlog-witness)."""
-    return "".join([f"old {old}\n", *(f"{base64.b64encode(part).decode()}\n" for part in proof), "\n", note]).encode()
-
-
-def _seats(policy: WitnessPolicy) -> tuple[Seat, ...]:
-    by_url: dict[str, list[Any]] = {}
-    for witness in policy.witnesses:
-        if witness.url:
-            by_url.setdefault(witness.url.rstrip("/"), []).append(witness)
-    return tuple(Seat(url, tuple(w.name for w in found), tuple(w.key for w in found)) for url, found in by_url.items())
 
 
 def epoch_number(office: Office, connection: Connection, origin: str) -> int:

@@ -14,9 +14,10 @@ from datetime import datetime, timedelta, timezone
 from sqlalchemy import Connection
 
 from exchange import publishing
+from exchange.asking import Round
 from exchange.custody import Event, control
 from exchange.office import Office
-from exchange.publishing import Publisher, Round
+from exchange.publishing import Publisher
 from exchange.store import custody_log, heads
 from exchange.store.heads import SealedHead
 from signing.checkpoint import parse_note

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from click.testing import CliRunner
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from exchange import publishing
+from exchange.asking import Round, Seat
 from exchange.cli import cli
 from exchange.client import Client
 from exchange.config import load_node
@@ -34,7 +36,7 @@ from exchange.publishing import Publisher
 from exchange.sealing import Sealer
 from exchange.store import custody_log, heads
 from exchange.store.engine import Store
-from exchange.store.heads import LogState
+from exchange.store.heads import LogState, PublishedHead
 from signing.checkpoint import LogKey, parse_note, verify_note
 from signing.cosignature import CosignerKey, Kind, verify_cosignatures
 from signing.merkle import Edges, leaf_hash
@@ -62,6 +64,10 @@ class Stage:
     def missing(self) -> list[str]:
         return [state.name for state in publishing.missing_witnesses(self.office, self.policy)]
 
+    def why_missing(self) -> list[tuple[str, int, str]]:
+        """Each missing one with what it cosigned last and what its last answer was."""
+        return [(s.name, s.size, s.last_error) for s in publishing.missing_witnesses(self.office, self.policy)]
+
 
 def vkey(pki: Pki) -> str:
     return (pki.folder / "trust" / "log.vkey").read_text().strip()
@@ -74,7 +80,7 @@ def test_five_of_seven(house: House, pki: Pki, tmp_path: Path) -> None:
             first = await stage.cosigning.publish_once()
             await stage.cosigning.settle()
             assert first is not None and first.witnessed
-            assert stage.missing() == []
+            assert stage.missing() == [], stage.why_missing()
             assert await stage.cosigning.publish_once() is None  # nothing new
             # Two go; the quorum holds, and it is seen who is missing.
             await asyncio.gather(row.posts[1].stop(), row.posts[4].stop())
@@ -128,6 +134,76 @@ def test_one_that_is_slow_holds_up_nobody(house: House, pki: Pki, tmp_path: Path
             with stage.office.store.read() as connection:
                 kept = heads.published_covering(connection, custody_log.current_epoch(connection).number, head.size - 1)
             assert kept is not None and stage.policy.judge(kept.note).missing == ()  # what came late was added
+
+    asyncio.run(story())
+
+
+class ComesLate(Publisher):
+    """The last witness answers in the very moment between the making of the note and its storing."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.go, self.taken, self._storing = threading.Event(), threading.Event(), threading.local()
+        super().__init__(replace(stage.office, clock=self._clock), stage.policy)
+
+    def publish(self, round_: Round) -> PublishedHead:
+        self._storing.first = not self.go.is_set()
+        return super().publish(round_)
+
+    def take(self, seat: Seat, round_: Round, status: int, kind: str, body: bytes) -> bool:
+        again = super().take(seat, round_, status, kind, body)
+        if self.go.is_set():
+            self.taken.set()
+        return again
+
+    def _clock(self) -> datetime:
+        if getattr(self._storing, "first", False):  # asked by `publish`, which has its note by now
+            self._storing.first = False
+            self.go.set()
+            assert self.taken.wait(10)
+        return datetime.now(UTC)
+
+
+def test_one_that_comes_while_the_head_is_stored_is_not_lost(house: House, pki: Pki, tmp_path: Path) -> None:
+    async def story() -> None:
+        async with Row(tmp_path, 3, vkey(pki)) as row, aiohttp.ClientSession() as session:
+            stage = Stage(house, row.policy(2), session, seconds=10)
+            publisher = ComesLate(stage)
+            stage.cosigning.publisher = publisher
+
+            async def held(_request: web.Request) -> None:
+                await asyncio.to_thread(publisher.go.wait, 10)
+
+            row.posts[2].act = held
+            head = await stage.cosigning.publish_once()
+            await stage.cosigning.settle()
+            assert head is not None and head.witnessed
+            assert stage.missing() == [], stage.why_missing()
+
+    asyncio.run(story())
+
+
+class Fails(Publisher):
+    """A hub whose own part fails for one witness, as when its database answers "locked"."""
+
+    def request(self, seat: Seat, round_: Round) -> bytes:
+        if seat.names[0] == "w0":
+            raise RuntimeError("database is locked")
+        return super().request(seat, round_)
+
+
+def test_what_fails_at_the_hub_is_said_and_holds_up_nobody(house: House, pki: Pki, tmp_path: Path) -> None:
+    async def story() -> None:
+        async with Row(tmp_path, 3, vkey(pki)) as row, aiohttp.ClientSession() as session:
+            stage = Stage(house, row.policy(2), session, seconds=10)
+            stage.cosigning.publisher = Fails(stage.office, stage.policy)
+            head = await stage.cosigning.publish_once()
+            await stage.cosigning.settle()
+            assert head is not None and head.witnessed
+            assert stage.why_missing() == [("w0", 0, "RuntimeError: database is locked")]
+            stage.cosigning.publisher = stage.publisher  # the next round completes the same head
+            assert await stage.cosigning.publish_once() is None
+            await stage.cosigning.settle()
+            assert stage.missing() == [], stage.why_missing()
 
     asyncio.run(story())
 
