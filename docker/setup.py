@@ -25,6 +25,7 @@ tls_certificate = "pki/tls/hub.pem"
 tls_ca = "pki/tls/ca.pem"
 seal_key = "pki/hub/seal.pem"
 log_key = "pki/hub/log.key"
+witnesses = "none"
 """
     )
     for code, host, mode in (("H56.01", "node-one", "pull"), ("H56.02", "node-two", "push")):

@@ -20,6 +20,7 @@ from exchange.server import open_hub, run_hub
 from exchange.store.engine import Store
 from signing.checkpoint import verify_note
 from signing.show import EVENT_COLUMNS, Screen, event_label, local, moment, options
+from signing.witness_policy import load_policy
 
 FILE = click.Path(path_type=Path, exists=True)
 CONFIG = click.option("--config", "config", type=FILE, envvar="VANTHU_CONFIG", default="hub.toml", show_default=True, help="The hub's configuration file.")
@@ -289,5 +290,13 @@ def _check_log(settings: HubSettings) -> str:
         hub.close()
 
 
-_CHECKS = (("store", _check_hub), ("seal", _check_seal), ("blobs", _check_disk), ("log head", _check_log))
+def _check_witnesses(settings: HubSettings) -> str:
+    settings.decide_witnesses()
+    if settings.witness_policy is None:
+        return 'witnesses = "none"'
+    policy = load_policy(settings.witness_policy)
+    return f"{policy.quorum}: {', '.join(w.name for w in policy.counted())}"
+
+
+_CHECKS = (("store", _check_hub), ("seal", _check_seal), ("blobs", _check_disk), ("log head", _check_log), ("witnesses", _check_witnesses))
 VERBS = (serve, agency, queue, trace, hold, release, resend, migrate, doctor)

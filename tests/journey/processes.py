@@ -39,7 +39,7 @@ port = {self.port}
 database = "{database}"
 retry_first_seconds = 0.2
 verifier_workers = 2
-{more}
+{more if "witness_policy" in more else f'witnesses = "none"{chr(10)}{more}'}
 """
         )
         hub = open_hub(load_hub(self.config, {}), migrate=True)

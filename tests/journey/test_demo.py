@@ -121,6 +121,10 @@ def test_operators_verbs(pki: Pki, tmp_path: Path) -> None:
     rows = {a["code"]: a for a in json.loads(vanthu("agency", "list", *operator, "--json"))}
     assert rows["H56.01"]["successor"] == PULLER and rows["H56.97"]["status"] == "closed"
     assert "config.invalid" in vanthu("queue", "--config", _broken(tmp_path), code=1)
+    hub.config.write_text(hub.config.read_text().replace('witnesses = "none"\n', ""))
+    refused = " ".join(vanthu("serve", *operator, code=1).split())
+    assert "config.witnesses" in refused and "Chưa định ai chứng kiến sổ" in refused
+    assert "WitnessesUndecided" in vanthu("doctor", *operator, code=1)
 
 
 def _broken(tmp_path: Path) -> str:

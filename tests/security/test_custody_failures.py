@@ -1,22 +1,26 @@
 """Acts of a malicious or broken hub against its log (docs/adr/0002), and who detects each.
 
-The attacker here owns the database and the log key: it drops the guards, edits,
-rebuilds tiles and edges as it likes and signs anew. What it does not have is the
+On SQLite and on a real PostgreSQL. The attacker here owns the database and the log key:
+it drops the guards, edits, rebuilds tiles and edges as it likes and signs anew. What it does not have is the
 high-water file on the other host, and what others hold: a head, a proof, a seal.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from copy import copy
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine
+from sqlalchemy import Connection, create_engine
 
 from exchange.custody import Entry, Event, control, leaf_bytes, leaf_hash
 from exchange.errors import CustodyError
@@ -30,11 +34,13 @@ from exchange.store.sign_order import SignedHead, begin_epoch, keep, sign, sign_
 from signing.checkpoint import Checkpoint, LogKey, build_proof, parse_note, verify_note, verify_proof
 from signing.errors import CheckpointInvalid, ProofInvalid
 from signing.merkle import HASH, TILE, Edges, verify_consistency
+from tests.postgres import Postgres
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 ORIGIN = "hub.example.vn/custody/2026"
 SIZE = 600
-GUARDS = [f"{table}_{rest}" for table in ("custody_entry", "custody_tile", "custody_checkpoint") for rest in ("no_update", "no_delete", "no_replace")]
+GUARDED = ("custody_entry", "custody_tile", "custody_checkpoint")
+GUARDS = [f"{table}_{rest}" for table in GUARDED for rest in ("no_update", "no_delete", "no_replace")]
 
 
 def entry(number: int, *, at: datetime = NOW) -> Entry:
@@ -47,8 +53,9 @@ def entry(number: int, *, at: datetime = NOW) -> Entry:
 class Hub:
     """A log that has signed a head over 600 entries, and the outsiders who saw it."""
 
-    def __init__(self, folder: Path, *, remembers: bool = False) -> None:
-        self.folder, self.key = folder, LogKey.generate(ORIGIN)
+    def __init__(self, folder: Path, *, remembers: bool = False, server: Postgres | None = None) -> None:
+        self.folder, self.key, self.server = folder, LogKey.generate(ORIGIN), server
+        self.urls: dict[str, str] = {}
         # A process that runs on goes on from the edge in its memory, one that was started anew from the database.
         self.remembers = remembers
         self.memory: SignedHead | None = None
@@ -62,7 +69,35 @@ class Hub:
             self.proof = build_proof(137, custody_log.prove(c, 137, SIZE), self.head.note)
 
     def open(self, name: str) -> Store:
-        return Store.open(f"sqlite:///{self.folder / name}.sqlite", blobs=self.folder / "blobs", migrate=True)
+        if name not in self.urls:
+            self.urls[name] = self.server.database() if self.server is not None else f"sqlite:///{self.folder / name}.sqlite"
+        return Store.open(self.urls[name], blobs=self.folder / "blobs", migrate=True)
+
+    def back_up(self) -> None:
+        """A copy of the database as it is now, called "backup"."""
+        self.store.close()
+        if self.server is not None:
+            self.urls["backup"] = self.server.database(self.urls["hub"])
+        else:
+            shutil.copyfile(self.folder / "hub.sqlite", self.folder / "backup.sqlite")
+        self.store = self.open("hub")
+
+    def copied(self, folder: Path) -> Hub:
+        """The same hub and outsiders over a copy of the database; this one must be closed."""
+        assert self.server is not None
+        twin = copy(self)
+        shutil.copytree(self.folder / "other-host", folder / "other-host")
+        twin.folder, twin.mark = folder, HighWater(folder / "other-host" / "high-water")
+        twin.urls = {"hub": self.server.database(self.urls["hub"])}
+        twin.store = twin.open("hub")
+        return twin
+
+    def drop_guards(self, connection: Connection) -> None:
+        if self.server is not None:
+            for table in GUARDED:
+                connection.exec_driver_sql(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+        for guard in GUARDS if self.server is None else ():
+            connection.exec_driver_sql(f"DROP TRIGGER IF EXISTS {guard}")
 
     def append(self, entries: list[Entry], store: Store | None = None) -> list[int]:
         return (store or self.store).write(lambda c: custody_log.append(c, entries, salts=new_salt))
@@ -80,10 +115,9 @@ class Hub:
     def rewrite(self, leaves: list[bytes], *, more: int = 20) -> Checkpoint:
         """Replace the whole log by these leaves and `more` new ones, rebuild everything, and sign with the log key."""
         self.store.close()
-        engine = create_engine(f"sqlite:///{self.folder / 'hub'}.sqlite")
+        engine = create_engine(self.urls["hub"])
         with engine.begin() as c:
-            for guard in GUARDS:
-                c.exec_driver_sql(f"DROP TRIGGER IF EXISTS {guard}")
+            self.drop_guards(c)
             for table in ("custody_entry", "custody_tile", "custody_edge", "custody_checkpoint"):
                 c.exec_driver_sql(f"DELETE FROM {table}")
         engine.dispose()
@@ -133,9 +167,20 @@ def renumbered(leaves: list[bytes]) -> list[tuple[Any, ...]]:
     return rows
 
 
-@pytest.fixture(params=[False, True], ids=["started anew", "running on"])
+@pytest.fixture(scope="session")
+def on_postgresql(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Hub:
+    """A hub over PostgreSQL to be copied, since that is quicker than to fill one for each test."""
+    made = Hub(tmp_path_factory.mktemp("hub"), server=postgres)
+    made.store.close()
+    return made
+
+
+@pytest.fixture(params=["started anew", "running on", "postgresql"])
 def hub(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Hub]:
-    made = Hub(tmp_path, remembers=request.param)
+    if request.param == "postgresql":
+        made = request.getfixturevalue("on_postgresql").copied(tmp_path)
+    else:
+        made = Hub(tmp_path, remembers=request.param == "running on")
     yield made
     made.store.close()
 
@@ -209,10 +254,8 @@ def test_a_rewriter_who_mends_the_chains_too_meets_the_heads(hub: Hub) -> None:
     hub.outsider_refuses(forged)
 
 
-def test_a_restored_backup_signs_nothing_even_when_it_grows_past_the_mark(hub: Hub, tmp_path: Path) -> None:
-    hub.store.close()
-    shutil.copyfile(tmp_path / "hub.sqlite", tmp_path / "backup.sqlite")
-    hub.store = hub.open("hub")
+def test_a_restored_backup_signs_nothing_even_when_it_grows_past_the_mark(hub: Hub) -> None:
+    hub.back_up()
     hub.append([entry(n) for n in range(50)])
     hub.head = parse_note(hub.sign())
     hub.store.close()
@@ -274,6 +317,13 @@ def test_a_stolen_key_is_replaced_in_a_log_of_its_own(hub: Hub) -> None:
         assert json.loads(named[-1].leaf)["data"] == {"vkey": successor.vkey()} and recompute(c).ok
 
 
+def in_words_of_postgresql(statement: str) -> str:
+    """The same statement over bytea."""
+    told = re.sub(r"zeroblob\((\d+)\)", lambda m: f"decode(repeat('00', {m[1]}), 'hex')", statement)
+    told = re.sub(r"CAST\((.*) AS BLOB\)", r"\1", told).replace("x'5a'", r"'\x5a'::bytea").replace("'X'", "'X'::bytea").replace("'text'", "'text'::bytea")
+    return told.replace("datetime(at, '+1 day')", "at + interval '1 day'")
+
+
 @pytest.mark.parametrize(
     ("statement", "words"),
     [
@@ -292,15 +342,15 @@ def test_a_stolen_key_is_replaced_in_a_log_of_its_own(hub: Hub) -> None:
     ],
 )
 def test_a_flipped_bit_is_found_and_named(hub: Hub, statement: str, words: str) -> None:
-    for guard in GUARDS:
-        hub.store.write(lambda c, g=guard: c.exec_driver_sql(f"DROP TRIGGER {g}"))
-    hub.store.write(lambda c: c.exec_driver_sql(statement))
+    hub.store.write(hub.drop_guards)
+    hub.store.write(lambda c: c.exec_driver_sql(in_words_of_postgresql(statement) if hub.server is not None else statement))
     hub.fsck_says(words)
 
 
 def test_a_flipped_bit_in_a_tile_makes_proofs_that_nobody_takes(hub: Hub) -> None:
-    hub.store.write(lambda c: c.exec_driver_sql("DROP TRIGGER custody_tile_no_update"))
-    hub.store.write(lambda c: c.exec_driver_sql("UPDATE custody_tile SET hashes = CAST(substr(hashes, 1, 4000) || x'5a' || substr(hashes, 4002) AS BLOB)"))
+    hub.store.write(hub.drop_guards)
+    flip = "UPDATE custody_tile SET hashes = CAST(substr(hashes, 1, 4000) || x'5a' || substr(hashes, 4002) AS BLOB)"
+    hub.store.write(lambda c: c.exec_driver_sql(in_words_of_postgresql(flip) if hub.server is not None else flip))
     with hub.store.read() as c:
         proof = build_proof(137, custody_log.prove(c, 137, SIZE), hub.head.note)
     with pytest.raises(ProofInvalid):
@@ -349,7 +399,7 @@ def test_a_postdated_event_stands_out_as_soon_as_time_is_right_again(hub: Hub) -
     hub.fsck_says("but entry 600 before it says")
 
 
-def test_two_signers_racing_over_one_mark(hub: Hub, tmp_path: Path) -> None:
+def test_two_signers_racing_over_one_mark(hub: Hub) -> None:
     """Two hub processes: each signs, none signs less or another than the mark says, all heads lie on one history."""
     other = hub.open("hub")
     notes: list[str] = []
@@ -373,6 +423,43 @@ def test_two_signers_racing_over_one_mark(hub: Hub, tmp_path: Path) -> None:
         size, root = custody_log.head(c)
         for head in map(parse_note, notes):
             verify_consistency(head.size, size, custody_log.consistency(c, head.size, size) if head.size < size else [], head.root, root)
+
+
+_APPENDS = """
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from exchange.custody import Event, control
+from exchange.office import new_salt
+from exchange.store import custody_log
+from exchange.store.engine import Store
+
+store = Store.open(sys.argv[1], blobs=Path(sys.argv[2]))
+print("ready", flush=True)
+sys.stdin.readline()
+for _ in range(40):
+    store.write(lambda c: custody_log.append(c, [control(Event.LOG_TICK, datetime.now(UTC))] * 3, salts=new_salt))
+store.close()
+"""
+
+
+@pytest.mark.parametrize("hub", ["started anew", "postgresql"], indirect=True)
+def test_two_sequencers_racing_as_processes(hub: Hub) -> None:
+    """Two programs append to one log at once: one numbering, no gap, no chain forked, and the head goes on from the last."""
+    command = [sys.executable, "-c", _APPENDS, hub.urls["hub"], str(hub.folder / "blobs")]
+    both = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    for one in both:
+        assert one.stdout is not None and one.stdout.readline() == "ready\n"
+    for one in both:
+        assert one.stdin is not None
+        one.stdin.write("\n")
+        one.stdin.flush()
+    assert [one.communicate(timeout=60) and one.returncode for one in both] == [0, 0]
+    newer = parse_note(hub.sign())
+    assert newer.size == SIZE + 2 * 40 * 3
+    with hub.store.read() as c:
+        verify_consistency(SIZE, newer.size, custody_log.consistency(c, SIZE, newer.size), hub.head.root, newer.root)
+        assert recompute(c).ok
 
 
 def test_a_forged_tile_set_cannot_serve_the_signed_root(hub: Hub) -> None:

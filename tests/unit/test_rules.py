@@ -142,5 +142,28 @@ def test_configuration(tmp_path: Path) -> None:
         load_node(path, {})
 
 
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        ("", "config.witnesses"),
+        ('witness_policy = "policy.txt"', ""),
+        ('witnesses = "none"', ""),
+        ('witnesses = "w1, w2"', "config.invalid"),
+        ('witnesses = "none"\nwitness_policy = "policy.txt"', "config.invalid"),
+    ],
+)
+def test_a_hub_serves_only_when_it_is_said_who_witnesses(tmp_path: Path, said: str, code: str) -> None:
+    path = tmp_path / "hub.toml"
+    keys = "".join(f'{k} = "{k}"\n' for k in ("data", "trust", "tls_certificate", "tls_ca", "seal_key", "log_key"))
+    path.write_text(f"[hub]\n{keys}{said}\n")
+    settings = load_hub(path, {})  # other verbs do without: `witness policy` is how the file is made
+    try:
+        settings.decide_witnesses()
+    except ConfigError as error:
+        assert error.code == code
+    else:
+        assert code == ""
+
+
 def test_give_up_is_a_day() -> None:
     assert Retry().give_up == timedelta(hours=24)
