@@ -113,16 +113,15 @@ def timeline(config: Path, document: str, html: Path | None, screen: Screen) -> 
     screen.value(lives)
     for number, life in enumerate(lives):
         screen.say(f"{life.document_id} — {life.subject}", f"{life.document_id} — {life.subject}")
-        columns = (*EVENT_COLUMNS, ("Bằng chứng", "Proof"), ("Lý do", "Why"))
+        columns = (*EVENT_COLUMNS, ("Bằng chứng", "Proof"))
         rows = [
             (
                 str(e.number),
                 moment(e.at),
-                event_label(screen, e.event, e.status),
+                event_label(screen, e.event, e.status, e.why),
                 e.by,
                 e.recipient,
                 ("✗ " + e.problem) if e.problem else "✓ " + screen.word(*STATES[e.state]),
-                e.why,
             )
             for e in life.events
         ]
