@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, date, datetime, timedelta
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from exchange.cli_custody_recover import recover
 from exchange.cli_custody_seal import seal_now
 from exchange.cli_custody_witness import policy_of, witness
 from exchange.cli_hub import CONFIG, hub_of
+from exchange.custody import Event, event_named
 from exchange.statements import end_of
 from exchange.store import custody_search
 from exchange.store.custody_search import Query
@@ -60,7 +62,7 @@ def search(
     digest, document = digest or (text if is_digest else ""), document or ("" if is_digest else text)
     if digest and (len(digest) != 64 or any(c not in "0123456789abcdef" for c in digest.lower())):
         raise click.UsageError("--digest: 64 hexadecimal digits")
-    query = Query(document, agency, event, _time(since), _time(until, end=True), digest.lower(), after, limit)
+    query = Query(document, agency, _event(event), _time(since), _time(until, end=True), digest.lower(), after, limit)
     with hub_of(config) as hub, hub.store.read() as connection:
         found = custody_search.search(connection, query)
     screen.value(found)
@@ -70,6 +72,17 @@ def search(
     if len(found) == limit:
         screen.say(f"… còn nữa: --after {found[-1].number}", f"… more: --after {found[-1].number}")
     sys.exit(0 if found else 1)
+
+
+def _event(name: str) -> str:
+    if not name:
+        return ""
+    found = event_named(name)
+    if found is None:
+        near = get_close_matches(name.lower(), [event.value.lower() for event in Event], n=3)
+        likely = ", ".join(event.value for event in Event if event.value.lower() in near)
+        raise click.UsageError(f"--event: no event is called {name[:60]}" + (f"; is it {likely}?" if likely else "; docs/evidence.md names them all"))
+    return found.value
 
 
 def _time(value: str | None, *, end: bool = False) -> datetime | None:
@@ -100,16 +113,15 @@ def timeline(config: Path, document: str, html: Path | None, screen: Screen) -> 
     screen.value(lives)
     for number, life in enumerate(lives):
         screen.say(f"{life.document_id} — {life.subject}", f"{life.document_id} — {life.subject}")
-        columns = (*EVENT_COLUMNS, ("Bằng chứng", "Proof"), ("Lý do", "Why"))
+        columns = (*EVENT_COLUMNS, ("Bằng chứng", "Proof"))
         rows = [
             (
                 str(e.number),
                 moment(e.at),
-                event_label(screen, e.event, e.status),
+                event_label(screen, e.event, e.status, e.why),
                 e.by,
                 e.recipient,
                 ("✗ " + e.problem) if e.problem else "✓ " + screen.word(*STATES[e.state]),
-                e.why,
             )
             for e in life.events
         ]

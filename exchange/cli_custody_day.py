@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,13 @@ from exchange.config import NodeSettings, load_node
 from exchange.courier import client_tls
 from exchange.mirror import http_log, write
 from exchange.node.agent import vkeys
-from exchange.node.reconcile import Reconciliation, Shelf, reconcile
+from exchange.node.reconcile import Difference, Reconciliation, Shelf, reconcile
 from exchange.store.engine import Store
 from signing.errors import SigningError
 from signing.show import Screen, event_label, options, refused
 from signing.statement_check import StatementFinding, check_statement
 from signing.trust import Trust
+from signing.wording import Pair
 
 FILE = click.Path(path_type=Path, exists=True)
 KINDS = {
@@ -32,6 +34,7 @@ KINDS = {
     "altered": ("khác", "altered"),
     "chain": ("đứt nối", "broken sequence"),
     "unproven": ("không có trong sổ", "not in the log"),
+    "elsewhere": ("cách khác", "another way"),
 }
 
 
@@ -131,7 +134,15 @@ def _show(screen: Screen, result: Reconciliation) -> None:
     )
     if result.ok:
         screen.say("✓ Khớp: không thiếu, không thừa, không khác.", "✓ They agree: nothing missing, nothing extra, nothing altered.")
-        return
+    else:
+        _table(("✗ Không khớp", "✗ They do not agree"), result.differences, screen)
+    if result.elsewhere:
+        _table(("Gửi thay cơ quan bằng cách khác, theo lời của trục", "Sent for the agency by another way, on the hub's word"), result.elsewhere, screen)
+    for reason in dict.fromkeys((r.code, screen.word(r.vi.split(" (")[0], r.en.split(" (")[0])) for r in (d.reason for d in result.differences)):
+        screen.fail(*(reason[0], reason[1], reason[1]))
+
+
+def _table(title: Pair, found: Sequence[Difference], screen: Screen) -> None:
     columns = (("", ""), ("Mục", "Entry"), ("Sự kiện", "Event"), ("Văn bản", "Document"), ("Chi tiết", "Detail"))
     rows = [
         (
@@ -141,11 +152,9 @@ def _show(screen: Screen, result: Reconciliation) -> None:
             d.document_id or d.envelope,
             d.detail,
         )
-        for d in result.differences
+        for d in found
     ]
-    screen.table(("✗ Không khớp", "✗ They do not agree"), columns, rows)
-    for reason in dict.fromkeys((r.code, screen.word(r.vi.split(" (")[0], r.en.split(" (")[0])) for r in (d.reason for d in result.differences)):
-        screen.fail(*(reason[0], reason[1], reason[1]))
+    screen.table(title, columns, rows)
 
 
 COMMANDS: tuple[click.Command, ...] = (statement, reconcile_day)

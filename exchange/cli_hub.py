@@ -185,8 +185,8 @@ def show_life(life: dict[str, Any], screen: Screen) -> None:
     screen.table(("Các lượt chuyển", "Deliveries"), columns, rows)
     if life.get("changes") or life.get("thread"):
         _show_changes(life, screen)
-    events = [(str(e["index"]), moment(e["at"]), event_label(screen, e["event"], e["status"]), e["by"], e["recipient"], e["why"]) for e in life["events"]]
-    screen.table(("Sổ lưu giữ", "Custody"), (*EVENT_COLUMNS, ("Lý do", "Why")), events)
+    events = [(str(e["index"]), moment(e["at"]), event_label(screen, e["event"], e["status"], e["why"]), e["by"], e["recipient"]) for e in life["events"]]
+    screen.table(("Sổ lưu giữ", "Custody"), EVENT_COLUMNS, events)
 
 
 def _show_changes(life: dict[str, Any], screen: Screen) -> None:

@@ -11,7 +11,8 @@ from datetime import datetime
 
 from exchange.envelope import Attachment, Header
 from exchange.errors import MissingField
-from signing.report import PdfVerdict, Role
+from signing.policy_rules import copy_form
+from signing.report import PdfVerdict
 from signing.sandbox import Sandbox
 from signing.trust import Trust
 
@@ -30,19 +31,6 @@ def judge_file(sandbox: Sandbox, attachment: Attachment, trust: Trust, *, at: da
         return sandbox.verify(attachment.path, trust, at=at, policy="nd30", kind="attachment", number=number)
     verdict = sandbox.verify(attachment.path, trust, at=at, policy="nd30", kind="document")
     return sandbox.verify(attachment.path, trust, at=at, policy="nd30", kind="copy") if copy_form(verdict) else verdict
-
-
-def copy_form(verdict: PdfVerdict) -> str:
-    """SAO Y, SAO LỤC or TRÍCH SAO when the file shows itself to be a copy, else "".
-
-    Only an agency's mark makes a copy, and only where no person signed: otherwise the rule of
-    two signatures could be evaded by a mark.
-    """
-    signatures = verdict.findings.signatures
-    if any(s.role is Role.PERSON for s in signatures):
-        return ""
-    marks = [s.mark for s in signatures if s.mark is not None and s.role is Role.AGENCY and s.mark.kind == "copy"]
-    return marks[0].form if marks else ""
 
 
 def is_extract(header: Header, verdict: PdfVerdict | None) -> bool:

@@ -149,6 +149,12 @@ def event_of(uri: str) -> Event | None:
     return found if found is not None and found.uri == uri else None
 
 
+def event_named(text: str) -> Event | None:
+    """The event that a person means: its URI, or its name in any case; None when it is none of ours."""
+    name = text.removeprefix(LOCAL).removeprefix(ETSI).lower()
+    return next((e for e in Event if e.value.lower() == name), None)
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One event before it is a leaf.

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from signing.reason_words import REASON_WORDS
+
 
 class ReasonCode(StrEnum):
     """Why something did not come about, by the code that goes into leaf and evidence."""
@@ -35,29 +37,7 @@ class ReasonCode(StrEnum):
     OTHER = "Other"
 
 
-REASON_TEXTS: dict[ReasonCode, tuple[str, str]] = {
-    ReasonCode.INVALID_FORMAT: ("Gói tin sai mẫu hoặc thiếu thông tin", "The package is malformed or incomplete"),
-    ReasonCode.TOO_LARGE: ("Gói tin quá lớn", "The package is too large"),
-    ReasonCode.DIGEST: ("Nội dung không khớp mã băm", "The content does not match its digest"),
-    ReasonCode.SIGNATURE: ("Chữ ký số trên văn bản không hợp lệ", "A digital signature on the document is not valid"),
-    ReasonCode.SIGNATURE_INCOMPLETE: ("Văn bản thiếu chữ ký số", "The document lacks a digital signature"),
-    ReasonCode.SEAL: ("Niêm phong của gói tin không hợp lệ", "The seal of the package is not valid"),
-    ReasonCode.SENDER: ("Bên gửi không được phép gửi", "The sender may not send this"),
-    ReasonCode.RECIPIENT: ("Không có cơ quan nhận này", "There is no such recipient"),
-    ReasonCode.RECIPIENT_CLOSED: ("Cơ quan nhận đã ngừng hoạt động hoặc có cơ quan kế thừa", "The recipient is closed or succeeded by another"),
-    ReasonCode.REUSED: ("Mã văn bản đã dùng cho nội dung khác", "The document id was used for other content"),
-    ReasonCode.SECRET: ("Văn bản mật không được gửi qua hệ thống này", "Secret documents may not be sent here"),
-    ReasonCode.POLICY: ("Trái với quy định trao đổi", "Against the rules of the exchange"),
-    ReasonCode.MALFUNCTION: ("Sự cố kỹ thuật", "A technical failure"),
-    ReasonCode.NEXT_SYSTEM: ("Hệ thống tiếp theo từ chối nhận", "The next system refused it"),
-    ReasonCode.NO_ANSWER: ("Hệ thống tiếp theo không trả lời trong thời hạn", "The next system did not answer in time"),
-    ReasonCode.RETENTION: ("Cơ quan nhận không đến lấy trong thời hạn", "The recipient did not collect it in time"),
-    ReasonCode.NO_DECISION: ("Cơ quan nhận không tiếp nhận hoặc từ chối trong thời hạn", "The recipient neither accepted nor refused in time"),
-    ReasonCode.BY_RECIPIENT: ("Cơ quan nhận từ chối", "The recipient refused"),
-    ReasonCode.BY_SENDER: ("Theo quyết định của bên gửi", "By the sender's decision"),
-    ReasonCode.DUE_SOON: ("Sắp hết thời hạn", "The time limit is near"),
-    ReasonCode.OTHER: ("Lý do khác", "Another reason"),
-}
+REASON_TEXTS: dict[ReasonCode, tuple[str, str]] = {code: REASON_WORDS[code.value] for code in ReasonCode}
 
 # By the code of the refusal, most particular first.
 _REFUSALS: tuple[tuple[str, ReasonCode], ...] = (

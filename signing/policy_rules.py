@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from signing.errors import PolicyUnusable
+from signing.report import PdfVerdict, Role
 
 POLICIES = ("nd30", "tt15-2025", "legacy-accept", "crypto-only")
 
@@ -71,3 +72,16 @@ def _policy(data: dict[str, Any]) -> Policy:
             raise TypeError(f"{name} must be {good.__name__}")
     values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in flat.items()}
     return Policy(**values)
+
+
+def copy_form(verdict: PdfVerdict) -> str:
+    """SAO Y, SAO LỤC or TRÍCH SAO when the file shows itself to be a copy, else "".
+
+    Only an agency's mark makes a copy, and only where no person signed: otherwise the rule of
+    two signatures could be evaded by a mark.
+    """
+    signatures = verdict.findings.signatures
+    if any(s.role is Role.PERSON for s in signatures):
+        return ""
+    marks = [s.mark for s in signatures if s.mark is not None and s.role is Role.AGENCY and s.mark.kind == "copy"]
+    return marks[0].form if marks else ""

@@ -19,6 +19,13 @@ FOLLOWING: tuple[tuple[str, str, str, str, str], ...] = (
         "Ask the hub's operator for the signed object behind this event; without the agency's signature the event is not the agency's.",
     ),
     (
+        "reconcile.elsewhere",
+        "Trục ghi là gửi thay cơ quan bằng cách khác, không qua nút này",
+        "Entered as sent for the agency by another way than this node",
+        "Không phải chênh lệch của nút. Chỉ trục nói như vậy: hãy so với sổ của hệ thống được nêu; nếu cơ quan không có hệ thống đó thì báo kiểm toán.",
+        "No difference of the node. It is the hub's word: compare with the records of the system named; if the agency has no such system, tell the auditor.",
+    ),
+    (
         "reconcile.altered",
         "Sổ lưu giữ và nhật ký của cơ quan nói khác nhau về cùng một việc",
         "The custody log and the agency's journal disagree on the same matter",

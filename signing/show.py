@@ -18,6 +18,7 @@ from rich.text import Text
 from signing import wording
 from signing.errors import SigningError
 from signing.explain import Explanation
+from signing.reason_words import reason_words
 from signing.report import PdfVerdict, Reason, Role, SignatureFinding, State, Verdict, to_json
 from signing.sub_verdicts import CERT, INTEGRITY, KEY_MATCH, SCOPE, STATUS, VALIDITY, Answer, answers, excused, standing
 from signing.wording import MARKS, ROLES, VIETNAM, Pair, common_name, event_name, local, safe, size_of, words
@@ -245,9 +246,10 @@ EVENT_COLUMNS = (
 )
 
 
-def event_label(screen: Screen, uri: str, status: str) -> str:
-    """An event for people, with the status code it carries."""
-    return " ".join((screen.word(*event_name(uri)), status)).strip()
+def event_label(screen: Screen, uri: str, status: str, why: str = "") -> str:
+    """An event for people, with the status code it carries, and below it the reason given."""
+    label = " ".join((screen.word(*event_name(uri)), status)).strip()
+    return f"{label}\n{screen.word(*reason_words(why))}" if why else label
 
 
 def moment(value: str) -> str:

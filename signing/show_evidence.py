@@ -33,7 +33,7 @@ def show_evidence(screen: Screen, report: EvidenceReport) -> None:
         # The code stands beside the name on the seal unless the next column has it, or the hub entered what was sealed.
         code = f" ({act.by})" if act.by not in ("hub", act.recipient) else ""
         who = f"{act.signer}{code}" if act.signer else screen.word("trục", "the hub") if act.by == "hub" else act.by
-        rows.append((_moment(act.at), who, event_label(screen, act.event, act.status), act.recipient, screen.word(act.standing.vi, act.standing.en)))
+        rows.append((_moment(act.at), who, event_label(screen, act.event, act.status, act.why), act.recipient, screen.word(act.standing.vi, act.standing.en)))
     screen.table(("Ai làm gì, khi nào", "Who did what, when"), _COLUMNS, rows)
     for name, _, word in report.files:
         verdict = Verdict(word) if word else None

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from html import escape
 
+from signing.reason_words import reason_words
 from signing.report import State
 from signing.report_html.markup import both, facts, mark, section, time, whole_page
 from signing.timeline_steps import STEPS_STYLE, Step, steps_of
@@ -19,7 +20,8 @@ from signing.wording import VIETNAM, Pair, event_name, safe, size_of
 
 HUB, OTHERS = "hub", "…"
 LEFT, RIGHT, ROW, HEAD = 112, 138, 62, 70
-WIDTH, NARROWEST, WIDEST = 920, 128, 230  # of the page; of a lane
+WIDTH, WIDE, NARROWEST, WIDEST = 920, 1180, 92, 230  # of the page, of a picture with many lanes; of a lane
+FEW_LANES = 5  # as many have room within the page
 GAP_SECONDS, GAP_ROOM = 3600, 30
 MOST_LANES = 8  # of recipients
 STATES: dict[str, Pair] = {
@@ -30,6 +32,7 @@ STATES: dict[str, Pair] = {
 }
 _STYLE = """
 .life { overflow-x: auto; border: 1px solid var(--line); border-radius: .5rem; background: var(--paper); }
+.life.broad { margin-inline: calc(50% - min(50vw - 1.2rem, 592px)); }
 .life svg { display: block; margin: 0 auto; font-family: system-ui, "Segoe UI", "Noto Sans", Arial, sans-serif; }
 .life text { fill: var(--ink); font-size: 12.5px; } .life .quiet { fill: var(--quiet); font-size: 11px; }
 .life .name { font-weight: 600; } .life .what { font-weight: 600; }
@@ -128,7 +131,8 @@ def draw(life: Life, *, lang: str = "vi") -> str:
         ]
     )
     title = f"Đời văn bản {life.document_id}"
-    picture = f'<div class="life wide" tabindex="0">{picture_of(life, lang)}</div>{steps_of(_steps(life, lang))}{_legend()}'
+    broad = " broad" if len(_lanes(life, 0)) > FEW_LANES else ""
+    picture = f'<div class="life wide{broad}" tabindex="0">{picture_of(life, lang)}</div>{steps_of(_steps(life, lang))}{_legend()}'
     details = "".join(_detail(e, hidden=e.number in hidden) for e in life.events)
     body = (
         f"<style>{_STYLE}{STEPS_STYLE}</style>"
@@ -155,7 +159,7 @@ def picture_of(life: Life, lang: str = "vi") -> str:
     """The picture alone, as inline SVG."""
     pick = 0 if lang == "vi" else 1
     lanes = _lanes(life, pick)
-    lane = max(NARROWEST, min(WIDEST, (WIDTH - LEFT - RIGHT) // len(lanes)))
+    lane = max(NARROWEST, min(WIDEST, ((WIDTH if len(lanes) <= FEW_LANES else WIDE) - LEFT - RIGHT) // len(lanes)))
     place = {code: LEFT + lane * (i + 0.5) for i, (code, _) in enumerate(lanes)}
     rows, height = _rows(life)
     width = LEFT + lane * len(lanes) + RIGHT
@@ -190,12 +194,14 @@ def _steps(life: Life, lang: str) -> list[Step]:
     steps = []
     for number, e in enumerate(life.events):
         start, end = (names.get(code, code) for code in _ends(e))
+        if e.recipient not in ("", *_ends(e)):
+            end += f" · {names.get(e.recipient, e.recipient)}"
         at = datetime.fromisoformat(e.at).astimezone(VIETNAM)
         pause = _pause(life, number, pick) if number and _seconds(life, number) > GAP_SECONDS else ""
         state = STATES.get(e.state, (e.state, e.state))
         proof = (f"mục {e.number}, {state[0]}", f"entry {e.number}, {state[1]}")
         no = bool(e.why) and _negative(e)
-        words = _words(e.why) if e.why else ""
+        words = reason_words(e.why)[pick]
         steps.append(Step(e.number, f"{at:%H:%M:%S %d/%m/%Y}", event_name(e.event), e.status, start, end, words, proof, e.problem, no, e.chained, pause))
     return steps
 
@@ -275,7 +281,7 @@ def _event(event: LifeEvent, y: float, place: dict[str, float], width: int, pick
     negative = " no" if event.why and _negative(event) else ""
     at = datetime.fromisoformat(event.at).astimezone(VIETNAM)
     name = event_name(event.event)[pick] + (f" · {event.status}" if event.status else "")
-    if event.recipient and event.recipient not in place:
+    if event.recipient and (event.recipient not in place or event.recipient not in (start, end)):
         name += f" · {event.recipient}"
     middle = (x1 + x2) / 2 if x1 != x2 else x1
     bend = -7 if x1 != x2 else 0
@@ -290,7 +296,7 @@ def _event(event: LifeEvent, y: float, place: dict[str, float], width: int, pick
     out.append(f'<text class="what{" bad" if negative else ""}" x="{middle:.0f}" y="{y + bend - (12 if x1 == x2 else 2):.0f}" text-anchor="middle">')
     out.append(f"{escape(_cut(name, 40))}</text>")
     if event.why:
-        out.append(f'<text class="quiet halo" x="{middle:.0f}" y="{y + 19:.0f}" text-anchor="middle">{escape(_cut(_words(event.why), 46))}</text>')
+        out.append(f'<text class="quiet halo" x="{middle:.0f}" y="{y + 19:.0f}" text-anchor="middle">{escape(_cut(reason_words(event.why)[pick], 46))}</text>')
     return "".join(out) + _badge(event, width - RIGHT + 26, y, pick) + "</a>"
 
 
@@ -380,12 +386,6 @@ def _told(life: Life, pick: int) -> str:
         state = e.problem or STATES.get(e.state, (e.state, e.state))[pick]
         lines.append(f"{datetime.fromisoformat(e.at).astimezone(VIETNAM):%d/%m/%Y %H:%M:%S} {start} → {end}: {event_name(e.event)[pick]} {e.status} ({state}).")
     return " ".join(lines)
-
-
-def _words(why: str) -> str:
-    """A reason without its code, which stands below."""
-    code, colon, text = why.partition(": ")
-    return text if colon and text and code.isalnum() else why
 
 
 def _two_lines(text: str, most: int) -> list[str]:

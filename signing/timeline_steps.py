@@ -20,7 +20,7 @@ ol.steps > li.no::before { background: var(--failed); }
 ol.steps > li.chained { border-left-color: var(--passed); } ol.steps > li.unchained { border-left: 3px dashed var(--failed); }
 ol.steps .when { color: var(--quiet); font-size: .85rem; } ol.steps .what { font-weight: 600; display: block; }
 ol.steps a { color: inherit; text-decoration: none; display: block; } ol.steps a:focus .what, ol.steps a:hover .what { text-decoration: underline; }
-ol.steps .no .what { color: var(--failed); } ol.steps .who, ol.steps .why { font-size: .9rem; display: block; } ol.steps .why { color: var(--failed); }
+ol.steps .no .what { color: var(--failed); } ol.steps .who, ol.steps .why { font-size: .9rem; display: block; } ol.steps .no .why { color: var(--failed); }
 ol.steps .proof { font-size: .85rem; color: var(--passed); } ol.steps .proof.bad { color: var(--failed); font-weight: 600; }
 ol.steps .pause { color: var(--quiet); font-size: .85rem; display: block; margin-bottom: .5rem; }
 """

@@ -75,6 +75,6 @@ class Daily:
 
 def _tell(result: Reconciliation) -> None:
     if result.ok:
-        log.info("reconciled", action="reconciled", day=result.day, count=result.count, matched=result.matched)
+        log.info("reconciled", action="reconciled", day=result.day, count=result.count, matched=result.matched, elsewhere=len(result.elsewhere))
     for d in result.differences:
         log.error("reconciliation", action=f"reconcile_{d.kind}", day=result.day, entry=d.number, document=d.document_id, vi=d.reason.vi, en=d.reason.en)

@@ -1,7 +1,9 @@
 """reconcile — đối chiếu: the hub's sealed statement of a day against the node's own journal.
 
 Three things can differ: what the journal has and the log has not (missing), what the log has and
-the journal has not (extra), and what both have in different words (altered). Statements are kept
+the journal has not (extra), and what both have in different words (altered). What the log enters as
+sent by another way than the node (a gateway's seal, the shared secret of a VXP or LGSP system) cannot stand in
+its journal: it is listed by itself, with that system named, and is no difference. Statements are kept
 as files, one a day; what was found stands beside each.
 """
 
@@ -9,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -18,6 +21,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from exchange.custody import Event
+from exchange.origin import Method
 from exchange.receipt import from_bytes
 from exchange.store import journal_review as review
 from signing.checkpoint import parse_note
@@ -32,6 +36,9 @@ from signing.wording import VIETNAM
 LOOK_BACK = timedelta(days=40)  # a receipt may come this long after the package was sealed
 LATE = timedelta(hours=1)  # what arrives in a day's last hour is looked for with the next day
 
+ELSEWHERE = "elsewhere"
+ORIGIN = re.compile(r"Origin\.\S+: (system=.{0,60}?) (key=\S*) proof=")
+
 ABOUT_US = {Event.ACCEPTED.uri, Event.CONSIGNED.uri}
 # Entered by the hub, but as the word of a recipient, or of the sender: each names what that agency sealed.
 ANSWERED = {Event.COPY_DESTROYED.uri, Event.RECALL_DECLINED.uri, Event.UPDATE_AGREED.uri, Event.UPDATE_DECLINED.uri}
@@ -42,7 +49,7 @@ CHANGED = {Event.WITHDRAWN.uri, Event.RECALL_ASKED.uri, Event.UPDATED.uri, Event
 class Difference:
     """One thing that differs. `number` is the entry's in the log, -1 for none; `digest` lower hex."""
 
-    kind: str  # missing | extra | altered | chain | unproven
+    kind: str  # missing | extra | altered | chain | unproven; elsewhere, which is none
     number: int
     event: str
     document_id: str
@@ -58,7 +65,8 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Reconciliation:
-    """What came of one day. `matched` entries agree, `noted` are the hub's own about us; `proven` were found in the public log."""
+    """What came of one day. `matched` entries agree, `noted` are the hub's own about us; `proven` were found in the public log;
+    `elsewhere` are entries of what was sent for the agency by another way than its node, on the hub's word."""
 
     agency: str
     day: str
@@ -68,6 +76,7 @@ class Reconciliation:
     noted: int
     proven: int
     differences: tuple[Difference, ...]
+    elsewhere: tuple[Difference, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -75,8 +84,8 @@ class Reconciliation:
 
     def to_json(self) -> dict[str, Any]:
         """For files and interfaces, with the sentences."""
-        found = [{**asdict(d), "vi": d.reason.vi, "en": d.reason.en} for d in self.differences]
-        return {**asdict(self), "ok": self.ok, "differences": found}
+        found, elsewhere = ([{**asdict(d), "vi": d.reason.vi, "en": d.reason.en} for d in group] for group in (self.differences, self.elsewhere))
+        return {**asdict(self), "ok": self.ok, "differences": found, "elsewhere": elsewhere}
 
 
 class _Day:
@@ -126,37 +135,42 @@ class _Day:
         for number, entry in self.entries.items():
             agency, acted, event = self.statement.agency, _acted(entry), str(entry.get("ev", ""))
             if acted == agency:
-                self.judge(number, entry, _object(entry) in sealed, "we sealed no such message")
+                self.judge(number, entry, _object(entry) in sealed, "we sealed no such message", ours=True)
             elif event in ANSWERED and entry.get("to") == agency:
-                self.judge(number, entry, _object(entry) in sealed, "we are said to have answered; we sealed no such message")
+                self.judge(number, entry, _object(entry) in sealed, "we are said to have answered; we sealed no such message", ours=True)
             elif event in ANSWERED and entry.get("from") == agency:
                 self.judge(number, entry, _object(entry) in told, f"{entry.get('to')} is said to have answered; no such message came")
             elif event in CHANGED and entry.get("from") == agency:
-                self.judge(number, entry, _object(entry) in ours, "we are said to have changed this document; we sealed no such message")
+                self.judge(number, entry, _object(entry) in ours, "we are said to have changed this document; we sealed no such message", ours=True)
             elif acted != "hub" and entry.get("from") == agency and entry.get("st"):
                 self.judge(number, entry, _object(entry) in told, f"{acted} is said to have reported this; no such message came")
             elif event in ABOUT_US and entry.get("from") == agency and not (event == Event.CONSIGNED.uri and entry.get("to")):
-                self.package(number, entry, review.package_digests(self.connection, str(entry.get("doc", {}).get("id", ""))), "we sent no such document")
+                mine = review.package_digests(self.connection, str(entry.get("doc", {}).get("id", "")))
+                self.package(number, entry, mine, "we sent no such document", ours=True)
             elif event in ABOUT_US and entry.get("to") == agency:
-                mine = received.get(str(entry.get("msg", "")))
-                self.package(number, entry, {mine} if mine else set(), "no such document came")
+                came = received.get(str(entry.get("msg", "")))
+                self.package(number, entry, {came} if came else set(), "no such document came")
             elif event == Event.LOG_STATEMENT.uri and self.before is not None and entry.get("why") == self.before.statement.day:
                 self.judge(number, entry, _object(entry) == self.before.sha256, "the log names another statement than the one we were given", kind="altered")
             else:
                 self.noted += 1
 
-    def judge(self, number: int, entry: Mapping[str, Any], holds: bool, detail: str, *, kind: str = "extra") -> None:
+    def judge(self, number: int, entry: Mapping[str, Any], holds: bool, detail: str, *, kind: str = "extra", ours: bool = False) -> None:
+        """Does an entry agree? `ours`: it is said to be an act of this agency, which may have come by another way."""
+        way = other_way(entry) if ours else ""
         if holds:
             self.matched += 1
+        elif way:
+            self.add(ELSEWHERE, way, number=number, entry=entry)
         else:
             self.add(kind, detail, number=number, entry=entry)
 
-    def package(self, number: int, entry: Mapping[str, Any], mine: set[str], detail: str) -> None:
+    def package(self, number: int, entry: Mapping[str, Any], mine: set[str], detail: str, *, ours: bool = False) -> None:
         digest = str(entry.get("doc", {}).get("sha256", ""))
         if mine and digest not in mine:
             self.add("altered", f"our bytes have the digest {sorted(mine)[0]}", number=number, entry=entry, digest=digest)
         else:
-            self.judge(number, entry, bool(mine), detail)
+            self.judge(number, entry, bool(mine), detail, ours=ours)
 
     def journal_against_log(self) -> None:
         """Each receipt, arrival and report of ours must have its entry."""
@@ -231,8 +245,20 @@ def reconcile(connection: Connection, found: StatementFinding, *, before: Statem
         matched=day.matched,
         noted=day.noted,
         proven=proven,
-        differences=tuple(day.differences),
+        differences=tuple(d for d in day.differences if d.kind != ELSEWHERE),
+        elsewhere=tuple(d for d in day.differences if d.kind == ELSEWHERE),
     )
+
+
+def other_way(entry: Mapping[str, Any]) -> str:
+    """By which way an entry says that a message came to the hub when it was not under the agency's own seal: profile,
+    system and key as the hub entered them; "" when the agency sealed it, so that its node must know it."""
+    kind = str(entry.get("obj", {}).get("type", ""))
+    method = next((m for m in Method if m is not Method.SEAL and kind.endswith(m.value)), None)
+    if method is None:
+        return ""
+    named = ORIGIN.match(str(entry.get("why", "")))
+    return " ".join((method.value, *((f"{named[1]} {named[2]}".strip(),) if named else ())))
 
 
 def _object(entry: Mapping[str, Any]) -> str:

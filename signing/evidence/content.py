@@ -13,6 +13,7 @@ from signing.evidence.findings import Verify
 from signing.evidence.instructions import PACKAGE
 from signing.evidence.pieces import Pieces
 from signing.evidence.statutory import in_pdf, sealed
+from signing.policy_rules import copy_form
 from signing.report import Verdict
 from signing.seal import verify_seal
 from signing.wording import same_text
@@ -76,6 +77,8 @@ def _check_files(p: Pieces, verify: Verify | None) -> None:
         if verify is not None and name.lower().endswith(".pdf"):
             with p.container.extracted(name) as file:
                 result = verify(file, "document" if position == 0 else "attachment")
+                if position == 0 and copy_form(result):  # a certified extract in the document's place bears one signature
+                    result = verify(file, "copy")
             word = result.verdict.value
             p.signed += in_pdf(name, result)
             if result.verdict is Verdict.INVALID:

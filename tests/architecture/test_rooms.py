@@ -77,6 +77,7 @@ SIGNING = [
     ["keys", "checkpoint"],
     ["note"],
     ["merkle"],
+    ["reason_words"],
     ["policy_rules", "reasons", "wording"],
     ["reasons_of_presentation", "reasons_of_evidence", "reasons_of_following"],
     ["report"],

@@ -20,7 +20,7 @@ from exchange.store import changes
 from signing.evidence import check
 from signing.presentation import CopyForm
 from signing.presentation.appearances import copy_mark
-from signing.report import Role
+from signing.report import PdfVerdict, Role
 from signing.sign_pdf import AGENCY_FIELD, sign_pdf
 from signing.sign_pdf.appearance import field_box, read_page
 from signing.trust import Trust
@@ -467,6 +467,14 @@ def test_an_extract_is_a_copy_and_says_of_what(hub: House, tmp_path: Path) -> No
     assert [(t["relation"], t["document_id"]) for t in told["thread"]] == [("extracts", FIRST)]
     assert [(t["relation"], t["inward"], t["document_id"]) for t in life(hub, original)["thread"]] == [("extracts", True, "trich-sao-1")]
     holds(hub, envelope, tmp_path)
+    trust = Trust.load(hub.pki.folder / "trust")
+
+    def judge(path: Path, kind: str) -> PdfVerdict:
+        return hub.hub.office.sandbox.verify(path, trust, at=datetime.now(UTC), policy="nd30", kind=kind)
+
+    target = tmp_path / f"{envelope}-{SENDER}.asice"
+    report = check(target, trust=trust, vkeys=[hub.hub.office.log_key.vkey()], at=datetime.now(UTC), verify=judge)
+    assert [word for _, _, word in report.files] == ["valid"] * len(report.files)  # as the hub judged it: a copy bears one signature
 
 
 def test_a_recall_by_a_shared_secret_takes_the_same_way(hub: House) -> None:

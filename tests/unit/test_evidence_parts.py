@@ -20,6 +20,7 @@ from signing.evidence.embedded import carried_digests
 from signing.evidence.instructions import commands, verify_text
 from signing.evidence.manifest import read_manifest, write_manifest
 from signing.evidence.statutory import ITEM_NAMES, ITEMS, Kept, Signed, statutory_items
+from signing.reason_words import reason_words
 from signing.reasons import CATALOGUE
 from signing.reasons_of_evidence import EVIDENCE
 from signing.trust import Trust
@@ -157,3 +158,11 @@ def test_instructions_name_only_what_is_there() -> None:
     more = commands(verify_text(["documents/package.edxml", "log/sealed", "log/sealed.tst"], epoch=0))
     assert len(few) == 6 and len(more) == 9
     assert not any("package.edxml" in c or "log/sealed" in c for c in few)
+
+
+def test_a_reason_is_told_in_words_and_free_text_stays() -> None:
+    told = ("Theo quyết định của bên gửi: Gửi nhầm: hai lần", "By the sender's decision: Gửi nhầm: hai lần")
+    assert reason_words("SenderDecision: Gửi nhầm: hai lần") == told
+    assert reason_words("RetentionPeriodExpired") == REASON_TEXTS[ReasonCode.RETENTION]
+    assert reason_words("hold: chờ ý kiến") == ("giữ lại: chờ ý kiến", "held back: chờ ý kiến")
+    assert reason_words("khác: không có trong danh sách") == ("khác: không có trong danh sách",) * 2 and reason_words("") == ("", "")

@@ -20,6 +20,7 @@ from exchange.custody import Entry, Event
 from exchange.errors import NotFound
 from exchange.node.desk import Desk
 from exchange.node.reconcile import Reconciliation, Shelf, reconcile
+from exchange.origin import Method, Origin
 from exchange.store import journal
 from exchange.store import statements as kept
 from exchange.store.engine import Store
@@ -251,6 +252,27 @@ def test_the_hub_invents_events(town: House, desks: dict[str, Desk]) -> None:
     theirs = compare(town, desks[SENDER])
     assert kinds(theirs) == ["extra", "extra"] and {d.envelope for d in theirs.differences} == {"e-1", "e-3"}
     assert all(d.reason.vi.startswith("Sổ lưu giữ có") and d.reason.en for d in theirs.differences)
+
+
+def test_what_another_system_sent_is_named_and_no_alarm(town: House, desks: dict[str, Desk]) -> None:
+    a_day(town, desks)
+    office = town.hub.office
+    origin = Origin(Method.LGSP_KEY, "sys.H56", "k1", "sendEdoc").why("a" * 64)
+    document = {"envelope": "e-4", "document_id": "D4", "document_sha256": "5" * 64, "sender": SENDER}
+    told = {**document, "recipient": PULLER, "by": PULLER, "object_sha256": "6" * 64}
+    entries = [
+        Entry(event=Event.ACCEPTED, at=now(), by="hub", why=origin, object_sha256="8" * 64, object_type="package+lgsp-key", **document),
+        Entry(event=Event.HANDED_OVER, at=now(), status="01", object_type="edxml-status+vxp-hmac", seal_sha256="7" * 64, **told),
+    ]
+    office.store.write(lambda c: office.append(c, entries))
+    statements.close_days(office, through=today())
+    result = compare(town, desks[SENDER])
+    assert [(d.envelope, d.detail) for d in result.elsewhere] == [("e-4", "lgsp-key system=sys.H56 key=k1")]
+    assert kinds(result) == ["extra"] and result.differences[0].event.endswith("ContentHandover")  # told the other way; no such message came either
+    result = compare(town, desks[PULLER])
+    assert result.ok and [d.detail for d in result.elsewhere] == ["vxp-hmac"]
+    shown = result.to_json()
+    assert shown["differences"] == [] and "cách khác" in shown["elsewhere"][0]["vi"] and "another way" in shown["elsewhere"][0]["en"]
 
 
 ANSWERS = [Event.COPY_DESTROYED, Event.RECALL_DECLINED, Event.UPDATE_AGREED, Event.UPDATE_DECLINED]

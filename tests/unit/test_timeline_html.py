@@ -7,6 +7,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from xml.etree import ElementTree
 
+import pytest
+
 from signing.timeline_html import MOST_LANES, Life, LifeEvent, draw, picture_of
 
 START = datetime(2026, 11, 24, 2, 0, tzinfo=UTC)
@@ -103,10 +105,24 @@ def test_many_recipients_share_a_lane_but_trouble_has_its_own() -> None:
     life = replace(LIFE, agencies=agencies, events=events)
     lanes = [x for x in svg(life).iter("line") if x.get("class") == "lane"]
     assert len(lanes) == MOST_LANES + 2
-    said = texts(life)
+    said = texts(life).replace(" | ", " ")  # names stand on two lines
     assert "Cơ quan nhận" in said and "cơ quan khác" in said
     far = replace(life, events=tuple(event(n, "ContentConsignment", to=f"H{n}") for n in range(30)))
     assert "Đã chuyển tới · H29" in texts(far)
+
+
+@pytest.mark.parametrize("recipients", [1, 3, 5, 8])
+def test_the_picture_fits_a_common_screen_without_scrolling(recipients: int) -> None:
+    agencies = (LIFE.agencies[0], *((f"H{n}", f"Xã {n} (mô phỏng)") for n in range(recipients)))
+    life = replace(LIFE, agencies=agencies, events=tuple(event(n, "ContentConsignment", to=f"H{n}") for n in range(recipients)))
+    width = int(svg(life).attrib["width"])
+    assert width <= 1180 and (width <= 920 or 'class="life wide broad"' in draw(life))
+
+
+def test_who_an_event_concerns_is_named_where_no_arrow_says_so() -> None:
+    life = replace(LIFE, events=(*LIFE.events, event(9, "Withdrawn", to=LIFE.agencies[1][0], why="SenderDecision: Gửi nhầm")))
+    assert f"· {LIFE.agencies[1][0]}" in texts(life) and "Theo quyết định của bên gửi: Gửi nhầm" in texts(life)
+    assert f"· {LIFE.agencies[1][1]}" in draw(life) and "By the sender&#x27;s decision" in draw(life, lang="en")
 
 
 def test_nothing_hostile_gets_through() -> None:
