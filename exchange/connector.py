@@ -17,7 +17,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from exchange import intake, mailbox
+from exchange import intake, mailbox, tickets
 from exchange.agency import Agency, AgencyStatus, check_code
 from exchange.agency_file import check_name, tidy_name
 from exchange.custody import Entry, Event
@@ -135,29 +135,17 @@ class Connector:
         asked = call.window
         if self.always or call.nonce or asked:
             vxp.check_window(call.at, now, min(asked or self.window, self.window))
-        if call.nonce and self._seen(call.system, call.nonce, now) is not None:
+        if call.nonce and tickets.seen(self.office.store, call.system, call.nonce, now=now, window=self.window) is not None:
             raise ReplayedRequest(place="XroadVnpt-nonce")
         return Caller("vxp", call.system, key, tuple(codes), call.signed.decode(), call.mac.lower(), tuple(own))
 
     def take_once(self, call: vxp.Call, body: bytes) -> None:
-        """See that an authenticated call that changes the directory is not taken twice, even without a nonce.
-
-        The SDK signs no body, and one of its objects signs every registration alike, so the body is told
-        apart too; the same again is a lost answer for as long as the window is long, and a replay from then on.
+        """A gate for calls that change the directory (`tickets.take_once`).
 
         Raises:
             ReplayedRequest: it was taken before.
         """
-        if call.nonce:
-            return
-        now = self.office.clock()
-        known = "" if self.always else ":" + hashlib.sha256(body).hexdigest()
-        first = self._seen(call.system, f"{connectors.KEPT}{call.mac.lower()}{known}", now)
-        if first is not None and (self.always or now - first > self.window):
-            raise ReplayedRequest(place="XroadVnpt-hash-header")
-
-    def _seen(self, system: str, nonce: str, now: datetime) -> datetime | None:
-        return self.office.store.write(lambda c: connectors.remember(c, system, nonce, at=now, forget_before=now - 2 * self.window))
+        tickets.take_once(self.office.store, call, body, now=self.office.clock(), window=self.window, always=self.always)
 
     def authenticate_lgsp(self, system: str, secret: str) -> Caller:
         """The system that owns the key.

@@ -236,7 +236,9 @@ def test_lgsp_days_and_keys() -> None:
     since, until = lgsp.period("2026/11/20", "2026/11/20")
     assert since is not None and until is not None and until - since == timedelta(days=1) and since.utcoffset() == timedelta(hours=7)
     assert lgsp.period("", "") == (None, None)
-    for wrong in ("20/11/2026", "2026/13/01", "x"):
+    for same in ("20/11/2026", "2026-11-20", "20-11-2026", "2026/11/20 08:30:00", "2026-11-20T08:30:00.000Z", "20/11/2026 23:59"):
+        assert lgsp.period(same, same) == (since, until)
+    for wrong in ("11/20/2026", "2026/13/01", "x", "20/11/26", "2026/11/20 x"):
         with pytest.raises(BadRequest):
             lgsp.period(wrong, "")
     assert lgsp.check_key("khóa-thử", [("a", b"x"), ("b", "khóa-thử".encode())]) == "b"
