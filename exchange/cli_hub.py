@@ -16,6 +16,7 @@ from exchange.agency import Agency, Mode
 from exchange.cli_secret import secret
 from exchange.config import HubSettings, load_hub
 from exchange.hub import Hub
+from exchange.origin import in_words
 from exchange.server import open_hub, run_hub
 from exchange.store.engine import Store
 from signing.checkpoint import verify_note
@@ -184,7 +185,10 @@ def show_life(life: dict[str, Any], screen: Screen) -> None:
     screen.table(("Các lượt chuyển", "Deliveries"), columns, rows)
     if life.get("changes") or life.get("thread"):
         _show_changes(life, screen)
-    events = [(str(e["index"]), moment(e["at"]), event_label(screen, e["event"], e["status"]), e["by"], e["recipient"], e["why"]) for e in life["events"]]
+    events = [
+        (str(e["index"]), moment(e["at"]), event_label(screen, e["event"], e["status"]), e["by"], e["recipient"], screen.word(*in_words(e["why"])))
+        for e in life["events"]
+    ]
     screen.table(("Sổ lưu giữ", "Custody"), (*EVENT_COLUMNS, ("Lý do", "Why")), events)
 
 

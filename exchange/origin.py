@@ -9,6 +9,7 @@ is written says so (DESIGN section 6).
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -75,3 +76,21 @@ def origin_reasons(method: Method) -> tuple[tuple[str, str], ...]:
         return ()
     vi, en = METHOD_TEXTS[method]
     return ((f"Origin.{method.value}", f"{vi} / {en}"),)
+
+
+_WHY = re.compile(r"Origin\.([a-z-]+): system=(.*) key=(\S*) proof=[0-9a-f]{64}")
+_SHORT: dict[Method, tuple[str, str]] = {
+    Method.SEAL: ("niêm phong", "seal"),
+    Method.VXP_HMAC: ("HMAC của hồ sơ VXP", "HMAC of the VXP profile"),
+    Method.LGSP_KEY: ("khóa của hồ sơ LGSP", "key of the LGSP profile"),
+    Method.GATEWAY_SEAL: ("niêm phong của đầu mối", "seal of the gateway"),
+}
+
+
+def in_words(why: str) -> tuple[str, str]:
+    """What a leaf says of an origin, for people in both languages: how, which system, which key. Any other reason as it is."""
+    found = _WHY.fullmatch(why)
+    if found is None or found[1] not in set(Method):
+        return why, why
+    vi, en = _SHORT[Method(found[1])]
+    return f"{vi}; hệ thống {found[2]}, khóa {found[3]}", f"{en}; system {found[2]}, key {found[3]}"
