@@ -67,7 +67,7 @@ def ended(process: subprocess.Popen[bytes], report: Path, log: Path, numbers: Se
 
 def announced(process: subprocess.Popen[bytes], log: Path, number: str) -> None:
     """Wait until the partner says that it plays this scenario."""
-    end = time.monotonic() + 90
+    end = time.monotonic() + (300 if ALL else 60)
     while f"{number}: " not in log.read_text():
         assert process.poll() is None and time.monotonic() < end, log.read_text()
         time.sleep(0.05)
