@@ -24,11 +24,12 @@ from exchange.edxml.convert import read_any
 from exchange.edxml.dialect import NAMES
 from exchange.envelope import Finding, Package, Severity, StatusMessage, document_code
 from exchange.vocabularies import to_bkav, to_lgsp, to_vxp
-from signing.cli_options import FILE, now
+from signing.cli_options import now
 from signing.show import Screen, options
 from signing.wording import VIETNAM, safe, size_of
 
 _SEVERITY = {Severity.REJECT: ("TỪ CHỐI", "REJECT", "red"), Severity.WARNING: ("Lưu ý", "warning", "yellow")}
+PACKAGE = click.Path(path_type=Path, exists=True, dir_okay=False)
 _WORDS = ("own", "bkav", "vxp", "lgsp")
 
 
@@ -38,7 +39,7 @@ def edxml() -> None:
 
 
 @edxml.command()
-@click.argument("file", type=FILE)
+@click.argument("file", type=PACKAGE)
 @options
 def inspect(file: Path, screen: Screen) -> None:
     """Show what a package or a status message says."""
@@ -61,7 +62,7 @@ def inspect(file: Path, screen: Screen) -> None:
 
 
 @edxml.command()
-@click.argument("file", type=FILE)
+@click.argument("file", type=PACKAGE)
 @click.option("--strict", is_flag=True, help="Warnings count as well: exit 1 unless nothing is found.")
 @click.option("--words", type=click.Choice(_WORDS), default="own", show_default=True, help="Also give each code as another system writes it.")
 @options
@@ -82,7 +83,7 @@ def lint(file: Path, strict: bool, words: str, screen: Screen) -> None:
 
 
 @edxml.command()
-@click.argument("file", type=FILE)
+@click.argument("file", type=PACKAGE)
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The package to write.")
 @options
 def convert(file: Path, output: Path, screen: Screen) -> None:
@@ -90,7 +91,10 @@ def convert(file: Path, output: Path, screen: Screen) -> None:
     with tempfile.TemporaryDirectory(prefix="vanthu-edxml-") as folder:
         made = Path(folder) / "made.edxml"
         found, left_out = convert_package(file, made, workdir=Path(folder))
-        shutil.copyfile(made, output)
+        try:
+            shutil.copyfile(made, output)
+        except OSError as error:
+            raise click.FileError(str(output), error.strerror) from error
     screen.value({"file": str(output), "from": found.dialect, "left_out": [{"place": f.place, "text": f.detail} for f in left_out]})
     screen.say(f"{escape(str(output))}: từ dạng {found.dialect} sang dạng chuẩn", f"{escape(str(output))}: from {found.dialect} to the reference form")
     _show_findings(screen, left_out)

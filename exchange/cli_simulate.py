@@ -15,9 +15,10 @@ from exchange.conformance.parties import Material, load_parties
 from exchange.conformance.report_page import report_of, show_report, write_report
 from exchange.simulate.bad_hub import BadHub
 from exchange.simulate.bad_node import SCENARIOS as NODES
-from exchange.simulate.bad_node import BadNode, watch
+from exchange.simulate.bad_node import BadNode, NodeScenario, watch
 from exchange.simulate.bad_sender import BadSender
 from exchange.simulate.hub_scenarios import SCENARIOS as HUBS
+from exchange.simulate.hub_scenarios import HubScenario
 from exchange.simulate.observed import SUBMIT
 from exchange.simulate.scenario import CONSENT, Scenario, check_target
 from exchange.simulate.sender_scenarios import SCENARIOS as SENDERS
@@ -30,7 +31,8 @@ FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 ANYWHERE = click.option("--anywhere", default="", metavar="TEXT", help=f'Another machine than this one: write "{CONSENT}".')
 OUTPUT = click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the report: .md to read, anything else JSON.")
 HOST = click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
-SECONDS = click.option("--seconds", default=120.0, show_default=True, type=click.FloatRange(1, 3600), help="Watch at most this long.")
+SETTLING = click.option("--settle", default=SETTLE, show_default=True, type=click.FloatRange(0, 60), help="Seconds in which nothing more may come.")
+SECONDS = click.option("--seconds", default=120.0, show_default=True, type=click.FloatRange(1, 3600), help="Watch each scenario at most this long.")
 TIMES = click.option("--times", default=3, show_default=True, type=click.IntRange(1, 100), help="Misbehave this often at each document.")
 
 
@@ -81,35 +83,46 @@ def sender(
 
 
 @simulate.command()
-@click.option("--scenario", "number", required=True, type=click.Choice(list(HUBS)), help="How to misbehave; see `simulate list`.")
+@click.option("--scenario", "numbers", required=True, multiple=True, type=click.Choice(list(HUBS)), help="How to misbehave; repeated: one after the other.")
 @click.option("--folder", default="vanthu-simulate", show_default=True, type=click.Path(path_type=Path, file_okay=False), help="Keys and a hub, made here.")
 @click.option("--port", default=9443, show_default=True, type=click.IntRange(0, 65535), help="Port to listen at.")
 @HOST
 @TIMES
 @SECONDS
+@SETTLING
 @OUTPUT
 @ANYWHERE
 @options
-def hub(number: str, folder: Path, port: int, host: str, times: int, seconds: float, output: Path | None, anywhere: str, screen: Screen) -> None:
+def hub(
+    numbers: tuple[str, ...], folder: Path, port: int, host: str, times: int, seconds: float, settle: float, output: Path | None, anywhere: str, screen: Screen
+) -> None:
     """Misbehave as a hub, for a client or node under test.
 
-    Makes keys, secrets and node.toml in the folder: start your system with them, and send or collect a document.
+    Makes keys, secrets and node.toml in the folder: start your system with them, and send or collect a document for each scenario.
     """
     check_target(f"https://{host}", anywhere=anywhere)
-    scenario, stage, started = HUBS[number], Stage(folder, now), now()
+    stage, started = Stage(folder, now), now()
 
-    async def play() -> list[Outcome]:
-        async with BadHub(stage, scenario, host=host, port=port, times=times) as bad:
+    async def play(scenario: HubScenario, at: int) -> tuple[int, list[Outcome]]:
+        async with BadHub(stage, scenario, host=host, port=at, times=times) as bad:
             file = stage.configure(host, bad.port)
             if scenario.kind != SUBMIT:
-                await asyncio.to_thread(stage.partner_sends, "M1")
+                await asyncio.to_thread(stage.partner_sends, scenario.scenario.number)
             _ready(screen, bad.url, scenario.scenario, file)
-            await watch(seconds, lambda: any(line.honest and line.kind == scenario.kind for line in bad.book.lines))
-            await asyncio.sleep(min(SETTLE, seconds))
-            return _judged(scenario.scenario, bad.finding)
+            await watch(seconds, lambda: any((line.honest or (scenario.final and line.played)) and line.kind == scenario.kind for line in bad.book.lines))
+            await asyncio.sleep(min(settle, seconds))
+            return bad.port, _judged(scenario.scenario, bad.finding)
+
+    async def all_of_them() -> list[Outcome]:
+        found: list[Outcome] = []
+        at = port  # the system under test finds every scenario at the same address
+        for number in numbers:
+            at, outcomes = await play(HUBS[number], at)
+            found += outcomes
+        return found
 
     try:
-        outcomes = asyncio.run(play())
+        outcomes = asyncio.run(all_of_them())
     finally:
         stage.close()
     facts = {"against": "client", "profile": "hub", "sender": UNDER_TEST, "recipient": PARTNER}
@@ -117,32 +130,50 @@ def hub(number: str, folder: Path, port: int, host: str, times: int, seconds: fl
 
 
 @simulate.command()
-@click.option("--scenario", "number", required=True, type=click.Choice(list(NODES)), help="How to misbehave; see `simulate list`.")
+@click.option("--scenario", "numbers", required=True, multiple=True, type=click.Choice(list(NODES)), help="How to misbehave; repeated: one after the other.")
 @click.option("--tls-certificate", required=True, type=FILE, help="Certificate and key of the node (PEM), under the hub's authority.")
 @click.option("--tls-ca", required=True, type=FILE, help="The authority of the hub's certificate (PEM).")
 @click.option("--port", default=9444, show_default=True, type=click.IntRange(0, 65535), help="Port to listen at.")
 @HOST
 @TIMES
 @SECONDS
+@SETTLING
 @OUTPUT
 @ANYWHERE
 @options
 def node(
-    number: str, tls_certificate: Path, tls_ca: Path, port: int, host: str, times: int, seconds: float, output: Path | None, anywhere: str, screen: Screen
+    numbers: tuple[str, ...],
+    tls_certificate: Path,
+    tls_ca: Path,
+    port: int,
+    host: str,
+    times: int,
+    seconds: float,
+    settle: float,
+    output: Path | None,
+    anywhere: str,
+    screen: Screen,
 ) -> None:
-    """Misbehave as a recipient's node, for a hub under test that brings it documents."""
+    """Misbehave as a recipient's node, for a hub under test that brings it documents: one for each scenario."""
     check_target(f"https://{host}", anywhere=anywhere)
-    scenario, started = NODES[number], now()
+    started = now()
 
-    async def play() -> list[Outcome]:
-        async with BadNode(scenario, tls_certificate=tls_certificate, tls_ca=tls_ca, host=host, port=port, times=times) as bad:
+    async def play(scenario: NodeScenario, at: int) -> tuple[int, list[Outcome]]:
+        async with BadNode(scenario, tls_certificate=tls_certificate, tls_ca=tls_ca, host=host, port=at, times=times) as bad:
             _ready(screen, bad.url, scenario.scenario, None)
-            await watch(seconds, lambda: any(line.honest for line in bad.book.lines))
-            await asyncio.sleep(min(SETTLE, seconds))
-            return _judged(scenario.scenario, bad.finding)
+            await watch(seconds, lambda: any(line.honest or (scenario.final and line.played) for line in bad.book.lines))
+            await asyncio.sleep(min(settle, seconds))
+            return bad.port, _judged(scenario.scenario, bad.finding)
 
-    outcomes = asyncio.run(play())
-    _finish(outcomes, {"against": "hub", "profile": "push", "sender": "", "recipient": ""}, started, output, screen)
+    async def all_of_them() -> list[Outcome]:
+        found: list[Outcome] = []
+        at = port
+        for number in numbers:
+            at, outcomes = await play(NODES[number], at)
+            found += outcomes
+        return found
+
+    _finish(asyncio.run(all_of_them()), {"against": "hub", "profile": "push", "sender": "", "recipient": ""}, started, output, screen)
 
 
 def _judged(scenario: Scenario, finding: Callable[[], str]) -> list[Outcome]:

@@ -56,7 +56,8 @@ class HubSettings:
     auditors: tuple[str, ...] = ()  # agencies that may read every entry of the log
     directory_signers: tuple[str, ...] = ()  # SHA-256 of certificates that may seal directory files, beside the hub's own
     connector_key: Path | None = None  # encrypts the agencies' shared secrets; the same for every hub process
-    connector_window_seconds: float = 900.0  # how far a VXP call's own time may be from ours
+    connector_window_seconds: float = 900.0  # how far a VXP call's own time may be from ours, where that counts
+    connector_window_always: bool = False  # it counts for every call, not only for those with a nonce or window of their own
     patience_seconds: float = 30.0  # for the next piece of a body, and for 1 KB/s on the average from then on
     idle_seconds: float = 75.0  # a connection may rest, or take over one request's head, this long
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from exchange import intake, mailbox
+from exchange import intake, mailbox, tickets
 from exchange.agency import Agency, AgencyStatus, check_code
 from exchange.agency_file import check_name, tidy_name
 from exchange.custody import Entry, Event
@@ -74,8 +74,8 @@ class Fetched:
 class Connector:
     """Use cases of the shared-secret profiles over one office. Safe from many threads."""
 
-    def __init__(self, office: Office, box: SecretBox, *, window: timedelta = vxp.WINDOW) -> None:
-        self.office, self.box, self.window = office, box, window
+    def __init__(self, office: Office, box: SecretBox, *, window: timedelta = vxp.WINDOW, always: bool = False) -> None:
+        self.office, self.box, self.window, self.always = office, box, window, always
 
     # -- secrets ------------------------------------------------------------
 
@@ -117,11 +117,11 @@ class Connector:
 
     # -- who calls ----------------------------------------------------------
 
-    def authenticate_vxp(self, call: vxp.Call, *, once: bool = False) -> Caller:
+    def authenticate_vxp(self, call: vxp.Call) -> Caller:
         """The system whose HMAC a call carries.
 
-        Args:
-            once: the call must not be taken twice even without a nonce.
+        The call's age counts where the caller asks for it (nonce, window) or the hub wants it of
+        all: a service object of the SDK signs the time of its making for as long as it lives.
 
         Raises:
             BadSecret, StaleRequest, ReplayedRequest: not authenticated.
@@ -132,13 +132,20 @@ class Connector:
             own = connectors.served(connection, "vxp", call.system)
             codes = connectors.with_served(connection, own)
         key = vxp.check_mac(call, secrets)
-        vxp.check_window(call.at, now, self.window)
-        nonce = call.nonce or (f"mac:{call.mac.lower()}" if once else "")
-        if nonce and not self.office.store.write(
-            lambda c: connectors.remember(c, call.system, nonce, at=now, forget_before=now - 2 * self.window)
-        ):
-            raise ReplayedRequest(place="XroadVnpt-nonce" if call.nonce else "XroadVnpt-hash-header")
+        asked = call.window
+        if self.always or call.nonce or asked:
+            vxp.check_window(call.at, now, min(asked or self.window, self.window))
+        if call.nonce and tickets.seen(self.office.store, call.system, call.nonce, now=now, window=self.window) is not None:
+            raise ReplayedRequest(place="XroadVnpt-nonce")
         return Caller("vxp", call.system, key, tuple(codes), call.signed.decode(), call.mac.lower(), tuple(own))
+
+    def take_once(self, call: vxp.Call, body: bytes) -> None:
+        """A gate for calls that change the directory (`tickets.take_once`).
+
+        Raises:
+            ReplayedRequest: it was taken before.
+        """
+        tickets.take_once(self.office.store, call, body, now=self.office.clock(), window=self.window, always=self.always)
 
     def authenticate_lgsp(self, system: str, secret: str) -> Caller:
         """The system that owns the key.
@@ -178,7 +185,7 @@ class Connector:
         Raises:
             EnvelopeError, AgencyError, AccessError: refused; the refusal is logged.
         """
-        codes = (self.on_behalf(caller, sender, place="XroadVnpt-from"),) if sender else caller.agencies
+        codes = self._senders(caller, sender)
         if not codes:
             raise NotTheSender("the system acts for no agency", place="systemid")
         submission = Submission(
@@ -194,7 +201,7 @@ class Connector:
         """
         message = read_status(data)
         code = self.on_behalf(caller, message.sender.code, place="MessageHeader/From/OrganId")
-        if sender and self.on_behalf(caller, sender, place="XroadVnpt-from") != code:
+        if code not in self._senders(caller, sender):
             raise NotTheSender(f"{message.sender.code[:40]} ≠ {sender[:40]}", place="MessageHeader/From/OrganId")
         self._check_to(message, to)
         sha256 = hashlib.sha256(data).hexdigest()
@@ -202,6 +209,17 @@ class Connector:
         with self.office.store.read() as connection:
             row = envelopes.status_by_digest(connection, receipt.envelope, code, sha256)
         return row.id if row is not None else receipt.envelope
+
+    def _senders(self, caller: Caller, named: str) -> tuple[str, ...]:
+        """The agencies that `named`, the from of a call, stands for; a known gateway writes its system's name there."""
+        if not named:
+            return caller.agencies
+        try:
+            return (self.on_behalf(caller, named, place="XroadVnpt-from"),)
+        except NotTheSender:
+            if named.lower() == caller.system.lower():
+                return caller.agencies
+            raise
 
     def _check_to(self, message: StatusMessage, to: tuple[str, ...]) -> None:
         # A status goes to the agency of its ResponseFor; the header may only agree.

@@ -102,7 +102,8 @@ def open_hub(settings: HubSettings, *, migrate: bool = False) -> Hub:
             policy_file=settings.witness_policy,
         )
         hub.directory = Directory(office, signers=frozenset(s.lower() for s in settings.directory_signers))
-        hub.connector = Connector(office, SecretBox(settings.connector_key_file), window=timedelta(seconds=settings.connector_window_seconds))
+        window = timedelta(seconds=settings.connector_window_seconds)
+        hub.connector = Connector(office, SecretBox(settings.connector_key_file), window=window, always=settings.connector_window_always)
         return hub
     except BaseException:
         store.close()

@@ -1,10 +1,13 @@
 """reason_words — lý do bằng lời: what an entry of the log gives as its reason, for people.
 
 An entry says "Code: text", where the code is one of the closed list of `schemas/evidence.xsd` or the
-act of an operator. The text is somebody's own and stays as it is; the code is put into words.
+act of an operator. The text is somebody's own and stays as it is; the code is put into words. An entry of a
+package that came by another way than a seal says "Origin.METHOD: system=… key=… proof=…" instead.
 """
 
 from __future__ import annotations
+
+import re
 
 from signing.wording import Pair
 
@@ -36,10 +39,20 @@ ACTS: dict[str, Pair] = {
     "release": ("bỏ giữ", "let go on"),
     "resend": ("gửi lại", "sent again"),
 }
+ORIGINS: dict[str, Pair] = {
+    "seal": ("niêm phong", "seal"),
+    "vxp-hmac": ("HMAC của hồ sơ VXP", "HMAC of the VXP profile"),
+    "lgsp-key": ("khóa của hồ sơ LGSP", "key of the LGSP profile"),
+    "gateway-seal": ("niêm phong của đầu mối", "seal of the gateway"),
+}
+_ORIGIN = re.compile(r"Origin\.([a-z-]+): system=(.*) key=(\S*) proof=[0-9a-f]{64}")
 
 
 def reason_words(said: str) -> Pair:
     """What an entry gives as its reason, in both languages; free text alone comes back as it is."""
+    origin = _ORIGIN.fullmatch(said)
+    if origin is not None and (how := ORIGINS.get(origin[1])) is not None:
+        return f"{how[0]}; hệ thống {origin[2]}, khóa {origin[3]}", f"{how[1]}; system {origin[2]}, key {origin[3]}"
     code, _, text = said.partition(": ")
     words = REASON_WORDS.get(code) or ACTS.get(code)
     if words is None:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
@@ -43,6 +44,7 @@ def options(command: F) -> F:
     return wrapped  # type: ignore[return-value]
 
 _WHOLE_WORD = 13  # characters of the longest code of an agency
+_NARROW = 4  # characters that a column has at least
 
 
 class Screen:
@@ -73,10 +75,9 @@ class Screen:
             return
         table = Table(title=self.word(*title), title_justify="left", header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
         rows = [tuple(row) for row in rows]
-        for number, column in enumerate(columns):
-            # An agency's code or a date must not be broken where there is room for it; digests and ids may be.
-            words = [word for row in rows for word in row[number].split() if len(word) <= _WHOLE_WORD]
-            table.add_column(self.word(*column), overflow="fold", min_width=max(map(len, words), default=0) or None)
+        names = [self.word(*column) for column in columns]
+        for name, width in zip(names, _widths([names, *rows], self.out.width), strict=True):
+            table.add_column(name, overflow="fold", width=width)
         for row in rows:
             table.add_row(*(Text(cell) for cell in row))
         self.out.print(table)
@@ -220,6 +221,27 @@ class Screen:
         """An error on standard error: code, sentence, where."""
         where = " ".join(part for part in (place, detail) if part)
         self.err.print(f"vanthu: {code}: {self.word(vi, en)}" + (f" — {where}" if where else ""), markup=False)
+
+
+def _widths(rows: Sequence[Sequence[str]], screen: int) -> list[int | None]:
+    """Characters of each column of a table that must not be wider than the screen: what is beyond its edge would be lost.
+
+    An agency's code or a date is not broken where there is room for it; digests and ids may be.
+    """
+    count = len(rows[0])
+    wanted = [max(cell_len(line) for row in rows for line in row[n].split("\n")) for n in range(count)]
+    room = screen - 3 * (count - 1) - 2
+    if sum(wanted) <= room:
+        return [None] * count
+    least = [max((cell_len(w) for row in rows for w in row[n].split() if cell_len(w) <= _WHOLE_WORD), default=_NARROW) for n in range(count)]
+    while sum(least) > room and max(least) > _NARROW:
+        least[least.index(max(least))] -= 1
+    for _ in range(room - sum(least)):
+        lacking = [(have / want if want else 1.0, n) for n, (have, want) in enumerate(zip(least, wanted, strict=True)) if have < want]
+        if not lacking:
+            break
+        least[min(lacking)[1]] += 1
+    return list(least)
 
 
 def _bullet(text: str) -> Table:

@@ -37,7 +37,10 @@ class VxpKit:
             (Criterion("V-01", f"{SDK}: sign-header", "Nhận lời gọi có chữ ký HMAC đúng", "Takes a call with a right HMAC"), self.signed),
             (Criterion("V-02", f"{SDK}: hash-header", "Từ chối khi tiêu đề bị sửa sau khi ký", "Refuses a header changed after signing"), self.changed),
             (Criterion("V-03", f"{SDK}: hash-header", "Từ chối khóa sai, hệ thống lạ", "Refuses a wrong secret, an unknown system"), self.wrong_secret),
-            (Criterion("V-04", f"{SDK}: timestamp", "Từ chối lời gọi cũ một ngày", "Refuses a call that is a day old"), self.old),
+            (
+                Criterion("V-04", f"{SDK}: VnptService", "Nhận lời gọi của đối tượng SDK dùng lại", "Takes the calls of an SDK object that lives for days"),
+                self.reused,
+            ),
             (Criterion("V-05", "RFC 9110 10.1.1", "Trả lời Expect: 100-continue", "Answers Expect: 100-continue"), self.expect),
             (Criterion("V-06", f"{law} Điều 10.2", "Danh bạ có đủ hai bên, đủ trường", "The directory has both sides and all fields"), self.directory),
             (
@@ -104,8 +107,11 @@ class VxpKit:
         for party in (Party(self.sender.agency, system=self.sender.system, secret=b"not the secret"), Party("x", system="khong.co", secret=b"x")):
             self.refused(self.wire.call("POST", "/getReceivedEdocList", self.headers(party, [SERVICE, EDOC]), b""))
 
-    def old(self) -> str:
-        return self.refused(self.wire.call("POST", "/countReceiveEdoc", self.headers(self.sender, [SERVICE], late=24), b"{}"))
+    def reused(self) -> None:
+        """Its object signs the time when it was made, and what its earlier calls were about: docId beside docid."""
+        before = [("filePath", "kho"), ("docId", "cua-lan-truoc"), ("docid", "cua-lan-truoc-nua"), ("status", "done"), SERVICE, EDOC]
+        answer = self.wire.call("POST", "/getReceivedEdocList", self.headers(self.sender, before, late=24), b"")
+        want(answer.status == 200 and answer.json().get("status") == "OK", answer)
 
     def expect(self) -> None:
         want(self.wire.answers_expect("/countReceiveEdoc", self.headers(self.sender, [SERVICE]), b"{}", seconds=self.wait), "no interim answer")

@@ -13,7 +13,8 @@ from exchange.errors import BadRequest, BadSecret, ExchangeError
 from exchange.vocabularies import LGSP, LgspAnswer, to_lgsp
 
 VIETNAM = timezone(timedelta(hours=7))
-_DATE = re.compile(r"((?:19|20)\d{2})[/-](\d{1,2})[/-](\d{1,2})", re.ASCII)
+# By the guide YYYY/MM/DD; known clients write the day first too, and add a time, which is left out.
+_DATE = re.compile(r"(?:((?:19|20)\d{2})[/-](\d{1,2})[/-](\d{1,2})|(\d{1,2})[/-](\d{1,2})[/-]((?:19|20)\d{2}))(?:[ T][0-9:.]{4,15}Z?)?", re.ASCII)
 OK = LGSP["0"].vi
 
 
@@ -57,14 +58,15 @@ def _day(text: str, place: str) -> date | None:
     try:
         if match is None:
             raise ValueError(text)
-        return date(int(match[1]), int(match[2]), int(match[3]))
+        year, month, day = (match[1], match[2], match[3]) if match[1] else (match[6], match[5], match[4])
+        return date(int(year), int(month), int(day))
     except ValueError as error:
         raise BadRequest("YYYY/MM/DD is wanted", place=place) from error
 
 
 def succeeded(data: Any = None, **more: Any) -> dict[str, Any]:
-    """The answer to a call that was done."""
-    return {"success": True, "message": OK, **more, "data": data}
+    """The answer to a call that was done; some clients look at `success`, others only at `code`."""
+    return {"success": True, "code": 200, "message": OK, **more, "data": data}
 
 
 def failed(error: ExchangeError) -> dict[str, Any]:
@@ -73,4 +75,5 @@ def failed(error: ExchangeError) -> dict[str, Any]:
     where = f" [{error.place}]" if error.place else ""
     detail = f" ({error.detail})" if error.detail and error.code != "internal" else ""
     said = f"{answer.vi} {error.vi}{where}{detail} / {error.en}"
-    return {"success": False, "message": said, "data": {"docId": "", "status": "FAIL", "errorCode": answer.code, "errorDesc": f"{error.code}: {said}"}}
+    data = {"docId": "", "status": "FAIL", "errorCode": answer.code, "errorDesc": f"{error.code}: {said}"}
+    return {"success": False, "code": int(answer.code), "message": said, "data": data}

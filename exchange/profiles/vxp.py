@@ -2,8 +2,10 @@
 
 Only values that the caller signed are ever read: a header outside the signed
 set does not exist for us. Three optional signed headers are ours: ``nonce``
-(each once), ``hash-body`` (SHA-256 hex of the body, on any call), and with both
-the window on the timestamp that holds for every call (facts: docs/profiles.md).
+(each once), ``window`` (seconds that the call may be old) and ``hash-body``
+(SHA-256 hex of the body, on any call). A service object of the SDK keeps the
+time of its making and every parameter of its earlier calls, also ``docId`` beside
+``docid``: neither age nor leftovers may refuse a call (docs/profiles.md).
 """
 
 from __future__ import annotations
@@ -12,8 +14,9 @@ import hashlib
 import hmac
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -31,16 +34,19 @@ STATE_TEXTS = {"initial": "Khởi tạo", "processing": "Đang xử lý", "done"
 GONE = "Không giao nữa: đã thu hồi, lấy lại hoặc thay thế"
 GONE_LATER = "Đã nhận; sau đó đã thu hồi hoặc lấy lại"
 REPLACED_LATER = "Đã nhận; sau đó có văn bản thay thế"
+_ABOUT_SIGNING = ("sign-header", "sign-header-key", "hash-header")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TIME = re.compile(r"(\d{2})(\d{2})(\d{4})T(\d{2})(\d{2})(\d{2})(?:\+(\d{1,4}))?", re.ASCII)
 _NONCE = re.compile(r"[!-~]{8,128}")
+_SECONDS = re.compile(r"[0-9]{1,5}", re.ASCII)
 _HEX = re.compile(r"[0-9a-f]{32,64}")
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
     """One signed call as received, not yet authenticated. `parameters` are the
-    signed values by lower-case name without prefix; `signed` is the exact
-    sign-header, `mac` the hash-header."""
+    signed values by name as the caller spelt it, without prefix; `signed` is the
+    exact sign-header, `mac` the hash-header."""
 
     system: str
     at: datetime
@@ -49,8 +55,17 @@ class Call:
     mac: str
 
     def get(self, name: str) -> str:
-        """A signed parameter, "" when absent."""
-        return self.parameters.get(name.lower(), "")
+        """A signed parameter, "" when absent: in this spelling, or else in any case.
+
+        Raises:
+            BadRequest: only in other spellings, with different values.
+        """
+        if name in self.parameters:
+            return self.parameters[name]
+        found = {value for other, value in self.parameters.items() if other.lower() == name.lower()}
+        if len(found) > 1:
+            raise BadRequest("signed in several spellings, none of them this one", place=f"XroadVnpt-{name}")
+        return next(iter(found), "")
 
     def need(self, name: str) -> str:
         """A signed parameter that must be there.
@@ -68,6 +83,20 @@ class Call:
         """The caller's nonce, "" when it sent none."""
         return self.get("nonce")
 
+    @property
+    def window(self) -> timedelta | None:
+        """How old the caller lets this call become; None when it did not say.
+
+        Raises:
+            BadRequest: not 1 to 86400 seconds.
+        """
+        text = self.get("window")
+        if not text:
+            return None
+        if not _SECONDS.fullmatch(text) or not 1 <= int(text) <= 86400:
+            raise BadRequest("1 to 86400 seconds", place="XroadVnpt-window")
+        return timedelta(seconds=int(text))
+
 
 def read_call(headers: Iterable[tuple[bytes, bytes]]) -> Call:
     """The signed call in raw HTTP headers (names in any case).
@@ -82,43 +111,52 @@ def read_call(headers: Iterable[tuple[bytes, bytes]]) -> Call:
     if [name.lower() for name, _ in members] != [PREFIX + name.lower() for name in names]:
         raise BadRequest("not the names of sign-header-key, in that order", place="XroadVnpt-sign-header")
     parameters: dict[str, str] = {}
+    signed: dict[str, list[str]] = {}
     for name, value in members:
-        bare = name.lower().removeprefix(PREFIX)
-        if bare in ("sign-header", "sign-header-key", "hash-header") or bare in parameters:
+        bare = name[len(PREFIX) :]
+        if bare.lower() in _ABOUT_SIGNING or bare in parameters:
             raise BadRequest("repeated, or signs itself", place=name[:60])
-        if found.get(PREFIX + bare) != value:
-            raise BadRequest("the header is not what was signed", place=name[:60])
         parameters[bare] = value
-    for wanted in ("systemid", "timestamp"):
-        if not parameters.get(wanted):
-            raise BadRequest("missing or not signed", place=f"XroadVnpt-{wanted}")
-    if "nonce" in parameters and not _NONCE.fullmatch(parameters["nonce"]):
+        signed.setdefault(bare.lower(), []).append(value)
+    for bare, values in found.items():
+        if bare not in signed and len(values) > 1:
+            raise BadRequest("repeated", place=(PREFIX + bare)[:60])
+    for bare, wanted in signed.items():
+        # Of two spellings of one name the SDK's second HTTP client sends the last value only.
+        sent = found.get(bare, [])
+        if not sent or Counter(sent) - Counter(wanted):
+            raise BadRequest("the header is not what was signed", place=(PREFIX + bare)[:60])
+    call = Call("", _EPOCH, parameters, text.encode(), _one(found, "hash-header"))
+    for wanted_name in ("systemid", "timestamp"):
+        call.need(wanted_name)
+    if call.nonce and not _NONCE.fullmatch(call.nonce):
         raise BadRequest("8 to 128 visible ASCII characters", place="XroadVnpt-nonce")
-    return Call(parameters["systemid"][:200], parse_time(parameters["timestamp"]), parameters, text.encode(), _one(found, "hash-header"))
+    return replace(call, system=call.need("systemid")[:200], at=parse_time(call.need("timestamp")))
 
 
-def _headers(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    found: dict[str, str] = {}
+def _headers(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, list[str]]:
+    """Values by lower-case name without prefix, in the order of arrival."""
+    found: dict[str, list[str]] = {}
+    count = 0
     for raw_name, raw_value in headers:
         name = raw_name.decode("latin-1").lower()
         if not name.startswith(PREFIX):
             continue
-        if name in found:
-            raise BadRequest("repeated", place=name[:60])
-        if len(raw_value) > LARGEST_HEADER or len(found) >= MOST_PARAMETERS:
+        count += 1
+        if len(raw_value) > LARGEST_HEADER or count > MOST_PARAMETERS:
             raise BadRequest("too large", place=name[:60])
         try:
-            found[name] = raw_value.decode("utf-8")
+            found.setdefault(name.removeprefix(PREFIX), []).append(raw_value.decode("utf-8"))
         except UnicodeDecodeError as error:
             raise BadRequest("not UTF-8", place=name[:60]) from error
     return found
 
 
-def _one(found: dict[str, str], name: str) -> str:
-    value = found.get(PREFIX + name, "")
-    if not value:
-        raise BadRequest("missing", place=f"XroadVnpt-{name}")
-    return value
+def _one(found: dict[str, list[str]], name: str) -> str:
+    values = found.get(name, [])
+    if len(values) != 1 or not values[0]:
+        raise BadRequest("wanted exactly once", place=f"XroadVnpt-{name}")
+    return values[0]
 
 
 def _members(text: str) -> list[tuple[str, str]]:
@@ -198,13 +236,13 @@ def same_digest(declared: str, digest: bytes) -> bool:
 
 
 def recipients(text: str) -> tuple[str, ...]:
-    """The ``to`` parameter: a JSON array as text, or one bare code.
+    """The ``to`` parameter: a JSON array as text, or bare codes with commas or semicolons between.
 
     Raises:
         BadRequest: neither.
     """
     if not text.startswith("["):
-        return (text,) if text else ()
+        return tuple(code for part in re.split("[,;]", text) if (code := part.strip()))
     try:
         value: Any = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -244,6 +282,11 @@ def failed(error: ExchangeError) -> dict[str, Any]:
     detail = f" ({error.detail})" if error.detail and error.code != "internal" else ""
     told = to_vxp(error.code, f"{error.vi}{detail} / {error.en}", error.place)
     return {"status": told.status, "ErrorCode": told.error_code, "ErrorDesc": told.error_desc}
+
+
+def failed_send(error: ExchangeError) -> dict[str, Any]:
+    """The same for sendEdoc: the SDK reads DocId before it keeps the reason, and loses the reason where there is none."""
+    return {**failed(error), "DocId": ""}
 
 
 def sign(secret: bytes, parameters: Sequence[tuple[str, str]]) -> dict[str, str]:

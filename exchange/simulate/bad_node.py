@@ -33,6 +33,11 @@ class NodeScenario:
     verdict: Callable[[Book], str]
     early: bool = False
 
+    @property
+    def final(self) -> bool:
+        """Whether a sound hub rightly does not ask again."""
+        return self.bad is _refuses
+
 
 async def _refuses(_request: web.Request, _body: bytes, _seen: Seen, _means: Means) -> web.StreamResponse:
     return web.json_response({"code": "seal.refused", "title": "(mô phỏng)", "retry": False}, status=422)

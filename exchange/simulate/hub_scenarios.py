@@ -35,6 +35,11 @@ class HubScenario:
     verdict: Callable[[Book], str]
     native: bool = False  # only the native interface has it
 
+    @property
+    def final(self) -> bool:
+        """Whether a sound system rightly does not ask again: a changed package whose digest fits."""
+        return self.bad is _flipped_with_digest
+
 
 async def _flipped(request: web.Request, body: bytes, _seen: Seen, _means: Means) -> web.StreamResponse:
     at = len(body) // 2

@@ -58,7 +58,7 @@ _TABLE = (
     (
         "stale",
         "SDK VXP 2.0.1: timestamp; QĐ 28/2018/QĐ-TTg Điều 9.1",
-        ("Lời gọi cũ, chữ ký của gói tin khác", "An old call, the seal of another package"),
+        ("Lời gọi cũ ghi lại giờ mới; niêm phong của gói tin khác", "An old call with a new time written in; the seal of another package"),
         _WORDS,
     ),
     (

@@ -110,7 +110,9 @@ class Vxp:
         return captured(lambda: self.held.submit(package, party=_without_secret(self.held.sender)))
 
     def stale(self, package: bytes) -> Request:
-        return Request(self.wire, "POST", "/countReceiveEdoc", tuple(self.kit.headers(self.kit.sender, [SERVICE], late=24).items()), b"{}")
+        old, fresh = (self.kit.headers(self.kit.sender, [SERVICE], late=hours) for hours in (24, 0))
+        headers = {**old, "XroadVnpt-timestamp": fresh["XroadVnpt-timestamp"]}
+        return Request(self.wire, "POST", "/countReceiveEdoc", tuple(headers.items()), b"{}")
 
     def twice_named(self) -> Request:
         headers = self.kit.headers(self.kit.recipient, [SERVICE, EDOC])
@@ -120,7 +122,7 @@ class Vxp:
 
     def taken(self, answer: Answer | None) -> bytes:
         value = answer.json() if answer is not None and answer.status == 200 else {}
-        return str(value.get("DocId") or "").encode() if value.get("status") == "OK" else b""
+        return str(value.get("DocId") or "OK").encode() if value.get("status") == "OK" else b""
 
     def listed(self, package: bytes) -> int:
         lines = self.kit.post(self.kit.recipient, "getReceivedEdocList", SERVICE, EDOC)["data"]

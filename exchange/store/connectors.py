@@ -23,6 +23,8 @@ from exchange.store.tables import envelopes as e
 from exchange.store.tables import mailbox as m
 from exchange.store.tables import statuses as s
 
+KEPT = "mac:"  # nonces that begin so are never forgotten: signed changes of the directory, whose age nothing bounds
+
 
 @dataclass(frozen=True, slots=True)
 class KeyRow:
@@ -102,13 +104,13 @@ def leave(connection: Connection, profile: str, system: str, agency: str) -> Non
     connection.execute(delete(ca).where(ca.c.profile == profile, ca.c.system == system, ca.c.agency == agency))
 
 
-def remember(connection: Connection, system: str, nonce: str, *, at: datetime, forget_before: datetime) -> bool:
-    """Note a nonce; False when it was used before. Those older than `forget_before` are dropped."""
-    connection.execute(delete(cn).where(cn.c.at < forget_before))
-    if connection.execute(select(cn.c.nonce).where(cn.c.system == system, cn.c.nonce == nonce)).first() is not None:
-        return False
-    connection.execute(insert(cn).values(system=system, nonce=nonce, at=at))
-    return True
+def remember(connection: Connection, system: str, nonce: str, *, at: datetime, forget_before: datetime) -> datetime | None:
+    """Note a nonce; when it was noted first, None when only now. Those older than `forget_before` are dropped, but for `KEPT` ones."""
+    connection.execute(delete(cn).where(cn.c.at < forget_before, cn.c.nonce.not_like(f"{KEPT}%")))
+    first: datetime | None = connection.execute(select(cn.c.at).where(cn.c.system == system, cn.c.nonce == nonce)).scalar_one_or_none()
+    if first is None:
+        connection.execute(insert(cn).values(system=system, nonce=nonce, at=at))
+    return first
 
 
 def put_origin(connection: Connection, row: OriginRow) -> None:

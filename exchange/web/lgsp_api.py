@@ -13,6 +13,7 @@ from pathlib import Path
 
 from aiohttp import BodyPartReader, web
 
+from exchange.agency import Agency
 from exchange.connector import Fetched
 from exchange.edxml.read import read_package
 from exchange.edxml.xml_text import local_time
@@ -20,6 +21,7 @@ from exchange.envelope import Attachment
 from exchange.errors import BadRequest, EnvelopeError, TooLarge
 from exchange.patience import pieces, within
 from exchange.profiles import lgsp, vxp
+from exchange.tickets import give_token, read_token
 from exchange.web.auth import HUB, in_thread
 from exchange.web.native_api import CHUNK, MAX_PACKAGE, MAX_STATUS, PATIENCE
 from exchange.web.vxp_api import BASE64_CHUNK
@@ -38,6 +40,8 @@ def routes() -> list[web.RouteDef]:
         web.get("/lgsp/v1/getEdoc", in_profile(fetch, lgsp.failed)),
         web.post("/lgsp/v1/updateStatus", in_profile(update_status, lgsp.failed)),
         web.get("/lgsp/v1/getReceipt", in_profile(receipt, lgsp.failed)),
+        web.post("/lgsp/v1/auth/login", in_profile(login, lgsp.failed)),
+        web.get("/lgsp/v1/getAgenciesList", in_profile(organizations, lgsp.failed)),
         web.get("/lgsp/api/lgspedoc/organizations", in_profile(organizations, lgsp.failed)),
     ]
 
@@ -113,20 +117,22 @@ async def received(request: web.Request) -> Answer:
     lines = [
         {
             "docId": item.ref,
+            "serviceType": "eDoc",
             "messageType": item.kind,
             "from": item.sender,
             "to": item.recipient,
-            "status": vxp.state_of(item.state, item.told).upper(),
+            "status": (state := vxp.state_of(item.state, item.told)).upper(),
+            "statusDesc": vxp.STATE_TEXTS[state],
             "createdTime": local_time(item.at),
             "updatedTime": local_time(item.changed),
         }
         for item in found
     ]
-    return told(lgsp.succeeded(lines))
+    return told(lgsp.succeeded(lines, count=len(lines)))
 
 
 async def fetch(request: web.Request) -> Answer:
-    """GET getEdoc: facts, the package as text, and its files as base64; streamed."""
+    """GET getEdoc: facts, the package as text and as base64, and its files as base64; streamed."""
     caller = await lgsp_caller(request)
     hub = request.app[HUB]
     file: Fetched = await in_thread(request, hub.connector.fetch, caller, _needed(request.query.get("docId", ""), "docId"))
@@ -150,8 +156,12 @@ def _unpack(file: Fetched, folder: Path) -> list[Attachment]:
 async def _whole(file: Fetched, attachments: list[Attachment]) -> AsyncIterator[bytes]:
     told_of = file.facts
     facts = {"docId": file.ref, "from": told_of["from"], "fromName": told_of["name"], "edocCode": told_of["code"], "edocAbstract": told_of["subject"]}
-    yield (json.dumps({"success": True, "message": lgsp.OK}, ensure_ascii=False)[:-1] + ', "data": ').encode()
-    yield json.dumps(facts, ensure_ascii=False)[:-1].encode() + b', "edxml": "'
+    yield (json.dumps({"success": True, "code": 200, "message": lgsp.OK}, ensure_ascii=False)[:-1] + ', "data": ').encode()
+    # The guide's clients read `edxml`; those of the live server read the whole package as base64 in `data`.
+    yield json.dumps(facts, ensure_ascii=False)[:-1].encode() + b', "data": "'
+    async for piece in _base64(file.path):
+        yield piece
+    yield b'", "edxml": "'
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     with file.path.open("rb") as opened:
         while chunk := await asyncio.to_thread(opened.read, CHUNK):
@@ -161,11 +171,16 @@ async def _whole(file: Fetched, attachments: list[Attachment]) -> AsyncIterator[
         if attachment.path is None:
             continue
         yield (", " if number else "").encode() + json.dumps({"fileName": attachment.name}, ensure_ascii=False)[:-1].encode() + b', "fileContent": "'
-        with attachment.path.open("rb") as opened:
-            while chunk := await asyncio.to_thread(opened.read, BASE64_CHUNK):
-                yield base64.b64encode(chunk)
+        async for piece in _base64(attachment.path):
+            yield piece
         yield b'"}'
     yield b"]}}"
+
+
+async def _base64(path: Path) -> AsyncIterator[bytes]:
+    with path.open("rb") as opened:
+        while chunk := await asyncio.to_thread(opened.read, BASE64_CHUNK):
+            yield base64.b64encode(chunk)
 
 
 async def update_status(request: web.Request) -> Answer:
@@ -190,8 +205,40 @@ async def receipt(request: web.Request) -> Answer:
     return web.Response(body=data, content_type="application/json")
 
 
+async def login(request: web.Request) -> Answer:
+    """POST auth/login: {username, password} are the system and its key; a token for half an hour, which opens the directory only."""
+    value = json_object(await small(request))
+    name, key = (_needed(str(value.get(part) or ""), part) for part in ("username", "password"))
+    connector = request.app[HUB].connector
+    caller = await in_thread(request, connector.authenticate_lgsp, name, key)
+    token = await in_thread(request, lambda: give_token(connector.box, caller.system, now=connector.office.clock()))
+    return told(lgsp.succeeded({"id": name, "username": name, "name": name, "token": token}))
+
+
 async def organizations(request: web.Request) -> Answer:
-    """GET organizations: the directory."""
-    await lgsp_caller(request)
-    found = await in_thread(request, request.app[HUB].connector.directory)
-    return told(lgsp.succeeded([{"code": a.code, "name": a.name, "parent": a.parent, "oldCode": a.legacy_code, "status": a.status.value} for a in found]))
+    """GET organizations, getAgenciesList: the directory, for a key or for a token of login."""
+    connector = request.app[HUB].connector
+    kind, _, token = request.headers.get("Authorization", "").partition(" ")
+    if "X-SecretKey" not in request.headers and kind.lower() == "bearer":
+        await in_thread(request, lambda: read_token(connector.box, token.strip(), now=connector.office.clock()))
+    else:
+        await lgsp_caller(request)
+    found = await in_thread(request, connector.directory)
+    return await in_thread(request, lambda: told(lgsp.succeeded([organization(a) for a in found], count=len(found))))
+
+
+def organization(agency: Agency) -> dict[str, str]:
+    """One line of the directory, under the names of the guide and of the live server."""
+    return {
+        "code": agency.code,
+        "name": agency.name,
+        "parent": agency.parent,
+        "oldCode": agency.legacy_code,
+        "status": agency.status.value,
+        "orgCode": agency.code,
+        "orgName": agency.name,
+        "parentCode": agency.parent,
+        "address": "",
+        "email": "",
+        "phone": "",
+    }

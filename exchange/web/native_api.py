@@ -61,7 +61,13 @@ async def submit(request: web.Request) -> web.Response:
 
 
 def body(request: web.Request, size: int = CHUNK) -> AsyncIterator[bytes]:
-    """The body in pieces of at most `size` bytes; `TooSlow` when the caller trickles."""
+    """The body in pieces of at most `size` bytes; `TooSlow` when the caller trickles.
+
+    Raises:
+        BadRequest: it is compressed; digests and seals are over the bytes themselves, and nothing here unpacks.
+    """
+    if request.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
+        raise BadRequest("a body is sent as it is, not compressed", place="Content-Encoding")
     return pieces(lambda: request.content.read(size), request.app[PATIENCE])
 
 

@@ -29,10 +29,17 @@ Answer = web.StreamResponse
 
 
 def routes() -> list[web.RouteDef]:
-    """All verbs; each is the last path segment."""
-    found = [web.post(f"/vxp/{name}", in_profile(verb, vxp.failed)) for name, verb in _POST.items()]
-    found.append(web.get("/vxp/downloadEdoc", in_profile(download, vxp.failed), allow_head=False))
-    return [*found, web.route("*", "/vxp/{verb:.*}", in_profile(unknown, vxp.failed))]
+    """One route: the verb is the last path segment, whatever slashes the caller's service.endpoint ends with."""
+    return [web.route("*", "/vxp{verb:/.*}", answered)]
+
+
+async def answered(request: web.Request) -> Answer:
+    """The verb's answer, or its refusal in the words that its caller reads."""
+    verb = request.match_info["verb"].strip("/")
+    if verb == "downloadEdoc":
+        return await in_profile(download if request.method == "GET" else unknown, None)(request)
+    handler = _POST.get(verb, unknown) if request.method == "POST" else unknown
+    return await in_profile(handler, vxp.failed_send if verb == "sendEdoc" else vxp.failed)(request)
 
 
 async def unknown(request: web.Request) -> Answer:
@@ -43,8 +50,11 @@ async def unknown(request: web.Request) -> Answer:
 async def begin(request: web.Request, *, once: bool = False) -> tuple[vxp.Call, Caller, bytes]:
     """(call, caller, body) of a verb with a small body."""
     call = signed_call(request)
-    caller = await caller_of(request, call, once=once)
-    return call, caller, await small_body(request, call)
+    caller = await caller_of(request, call)
+    data = await small_body(request, call)
+    if once:
+        await in_thread(request, request.app[HUB].connector.take_once, call, data)
+    return call, caller, data
 
 
 async def send(request: web.Request) -> Answer:
@@ -175,7 +185,7 @@ async def fetch(request: web.Request) -> Answer:
     """POST getEdoc: the exact package as base64 in JSON, streamed."""
     call, caller, _ = await begin(request)
     file = await in_thread(request, request.app[HUB].connector.fetch, caller, call.need("docId"))
-    head = json.dumps(vxp.succeeded(docId=file.ref), ensure_ascii=False)[:-1].encode() + b', "data": "'
+    head = json.dumps(vxp.succeeded(docId=file.ref))[:-1].encode() + b', "data": "'
     response = web.StreamResponse(headers={"Content-Type": "application/json", "Vanthu-Sha256": file.sha256})
     response.content_length = len(head) + (file.size + 2) // 3 * 4 + 2
     await response.prepare(request)
@@ -205,7 +215,7 @@ async def receipt(request: web.Request) -> Answer:
 async def update_status(request: web.Request) -> Answer:
     """POST updateStatus: the recipient's transport state."""
     call, caller, _ = await begin(request)
-    await in_thread(request, request.app[HUB].connector.tell, caller, call.need("docId"), call.need("status").lower())
+    await in_thread(request, request.app[HUB].connector.tell, caller, call.need("docid"), call.need("status").lower())
     return told(vxp.succeeded())
 
 
@@ -263,7 +273,7 @@ def agency_line(agency: Agency) -> dict[str, str]:
 def unit_line(agency: Agency) -> dict[str, Any]:
     """One line of getSynchronizeUnit; centerCode is the hub of record (edxml.md 4.4)."""
     deleted = agency.status is AgencyStatus.CLOSED
-    return {**agency_line(agency), "version": "1", "centerCode": agency.hub, "deleted": deleted, "modifyDate": "", "isAgency": True}
+    return {**agency_line(agency), "version": 1, "centerCode": agency.hub, "deleted": deleted, "modifyDate": "", "isAgency": True}
 
 
 def level_of(agency: Agency) -> int:

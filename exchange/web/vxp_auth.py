@@ -26,11 +26,12 @@ MAX_JSON = 64 * 1024
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def in_profile(handler: Handler, words: Callable[[ExchangeError], Mapping[str, Any]]) -> Handler:
+def in_profile(handler: Handler, words: Callable[[ExchangeError], Mapping[str, Any]] | None) -> Handler:
     """The handler with every refusal told in the profile's `words`.
 
     A refusal is HTTP 200, as clients of these profiles read the body, unless trying
-    again can help: then it is 503, on which all of them do.
+    again can help: then it is 503, on which all of them do. Without words it is an empty
+    body under the error's own status: for calls whose client keeps any body as the file.
     """
 
     async def answered(request: web.Request) -> web.StreamResponse:
@@ -48,9 +49,14 @@ def in_profile(handler: Handler, words: Callable[[ExchangeError], Mapping[str, A
         except Exception as error:
             log.exception("internal", action="internal_error", path=request.path, kind=type(error).__name__)
             failure = ExchangeError(type(error).__name__)
-        return told(words(failure), error=failure)
+        return told(words(failure), error=failure) if words else nothing(failure)
 
     return answered
+
+
+def nothing(error: ExchangeError) -> web.Response:
+    """A refusal without a body."""
+    return web.Response(status=error.status, headers={"Vanthu-Error": error.code})
 
 
 def told(body: Mapping[str, Any], *, error: ExchangeError | None = None, headers: Mapping[str, str] | None = None) -> web.Response:
@@ -58,7 +64,8 @@ def told(body: Mapping[str, Any], *, error: ExchangeError | None = None, headers
     again = error is not None and (error.status >= 500 or error.status == TooSlow.status)
     more = {"Vanthu-Error": error.code} if error is not None else {}
     more |= {"Retry-After": "2"} if again else {}
-    text = json.dumps(body, ensure_ascii=False).encode()
+    # In ASCII: the SDK reads the answer to sendEdoc as US-ASCII, and a JSON escape is the same letter everywhere.
+    text = json.dumps(body).encode()
     return web.Response(status=503 if again else 200, body=text, content_type="application/json", headers={**more, **(headers or {})})
 
 
@@ -71,13 +78,13 @@ def signed_call(request: web.Request) -> vxp.Call:
     return vxp.read_call(request.raw_headers)
 
 
-async def caller_of(request: web.Request, call: vxp.Call, *, once: bool = False) -> Caller:
+async def caller_of(request: web.Request, call: vxp.Call) -> Caller:
     """The system whose HMAC the call carries.
 
     Raises:
         BadSecret, StaleRequest, ReplayedRequest: not authenticated.
     """
-    return await in_thread(request, request.app[HUB].connector.authenticate_vxp, call, once=once)
+    return await in_thread(request, request.app[HUB].connector.authenticate_vxp, call)
 
 
 async def small_body(request: web.Request, call: vxp.Call) -> bytes:

@@ -27,7 +27,7 @@ EXCHANGE = [
     ["hub", "sealing"],
     ["directory_exchange"],
     ["connector", "evidence_file", "directory"],
-    ["evidence_causes", "intake", "dispatch", "mailbox", "audit", "clocks", "publishing", "statements", "fsck", "hearsay"],
+    ["tickets", "evidence_causes", "intake", "dispatch", "mailbox", "audit", "clocks", "publishing", "statements", "fsck", "hearsay"],
     ["judging", "amendments", "history"],
     ["reports"],
     ["sealers"],

@@ -20,14 +20,21 @@ def one_input(data: bytes, _folder: Path | None = None) -> bool:
         call = vxp.read_call(pairs)
     except BadRequest:
         return False
-    sent = {name.decode("latin-1").lower(): value for name, value in pairs}
+    sent: dict[str, list[bytes]] = {}
+    for name, value in pairs:
+        sent.setdefault(name.decode("latin-1").lower(), []).append(value)
+    signed: dict[str, list[bytes]] = {}
     for name, value in call.parameters.items():
-        assert sent[vxp.PREFIX + name] == value.encode()
+        signed.setdefault(name.lower(), []).append(value.encode())
         assert value.encode("unicode_escape") in call.signed or value in call.signed.decode() or "\\" in call.signed.decode()
-    for text in (call.get("to"), call.get("hash-file")):
-        vxp.same_digest(text, b"\x00" * 32)
+    for name, values in signed.items():  # every header of the name was signed, and at least one is there
+        assert set(sent[vxp.PREFIX + name]) <= set(values) and len(sent[vxp.PREFIX + name]) <= len(values)
+    for wanted in ("to", "hash-file", "docId", "docid", "nonce", "window"):
         try:
+            text = call.get(wanted)
+            vxp.same_digest(text, b"\x00" * 32)
             vxp.recipients(text)
+            assert call.window is None or 1 <= call.window.total_seconds() <= 86400
         except BadRequest:
             continue
     try:

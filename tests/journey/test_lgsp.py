@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,6 +43,43 @@ def waiting(client: LgspClient, kind: str = "edoc", more: str = "") -> list[dict
     return lines
 
 
+def bearer(client: LgspClient, path: str, token: str) -> dict[str, Any]:
+    """The answer to a call that carries nothing but a token."""
+    request = urllib.request.Request(client.url + path, headers={"Authorization": f"Bearer {token}"})
+    with urllib.request.urlopen(request, context=client.tls, timeout=30) as answer:
+        value: dict[str, Any] = json.loads(answer.read())
+        return value
+
+
+def test_the_loop_of_a_client_of_the_live_server(hub: HubProcess, house: House) -> None:
+    """It logs in first, goes by `code` and not by `success`, and takes the package out of data.data."""
+    client, recipient = LgspClient.of(hub, SENDER), LgspClient.of(hub, PULLER)
+    form = {"username": client.system, "password": client.secret, "applicationCode": "x", "otp": None, "twoFactorProvider": None, "typeObjs": [0, 1]}
+    _, answer = client.call("/v1/auth/login?allow_anonymous=true", json.dumps(form).encode())
+    token = answer["data"]["token"]
+    assert answer["code"] == 200 and token
+    listed = bearer(client, "/v1/getAgenciesList", token)
+    assert listed["code"] == 200 and SENDER in {line["orgCode"] for line in listed["data"]} and listed["count"] == len(listed["data"])
+    for wrong in ("", "00", token[:-2] + "00", "x"):
+        assert bearer(client, "/v1/getAgenciesList", wrong)["code"] == 15
+    assert bearer(client, "/v1/syncReceivedEdocList?messageType=edoc", token)["success"] is False  # a token opens the directory only
+    for name, key in ((client.system, "sai"), ("khong.co", client.secret), (client.system, ""), ("", "")):
+        _, refused = client.call("/v1/auth/login", json.dumps({"username": name, "password": key}).encode())
+        assert refused["code"] in (15, 22) and not refused["data"].get("token")
+
+    data = house.package(f"{SENDER},2026/11/20,l0/QĐ-UBND", recipients=(PULLER,)).read_bytes()
+    assert client.send(data)["code"] == 200
+    _, answer = recipient.call("/v1/syncReceivedEdocList?messageType=edoc")
+    assert (answer["code"], answer["count"], len(answer["data"])) == (200, 1, 1)
+    (line,) = answer["data"]
+    assert (line["serviceType"], line["statusDesc"]) == ("eDoc", "Khởi tạo") and line["createdTime"] and line["updatedTime"]
+    _, got = recipient.call(f"/v1/getEdoc?docId={line['docId']}")
+    assert got["code"] == 200 and base64.b64decode(got["data"]["data"]) == data
+    assert recipient.call("/v1/updateStatus", json.dumps({"docId": line["docId"], "status": "done"}).encode())[1]["code"] == 200
+    _, refused = recipient.call("/v1/getEdoc?docId=khong-co")
+    assert refused["code"] == 10 and refused["success"] is False
+
+
 def test_the_loop(hub: HubProcess, house: House) -> None:
     document_id = f"{SENDER},2026/11/20,l1/QĐ-UBND"
     data = house.package(document_id, recipients=(PULLER,)).read_bytes()
@@ -56,7 +95,7 @@ def test_the_loop(hub: HubProcess, house: House) -> None:
     assert (line["from"], line["to"], line["status"]) == (SENDER, PULLER, "INITIAL")
     _, got = recipient.call(f"/v1/getEdoc?docId={line['docId']}")
     value = got["data"]
-    assert value["edxml"].encode() == data
+    assert value["edxml"].encode() == data == base64.b64decode(value["data"])
     assert (value["from"], value["fromName"], value["edocCode"]) == (SENDER, "Cơ quan gửi (mô phỏng)", "125/QĐ-UBND")
     assert value["edocAbstract"] == "V/v thử nghiệm liên thông"
     assert [a["fileName"] for a in value["attachments"]] == ["125_QĐ-UBND.pdf", "phu-luc.pdf"]
@@ -138,7 +177,7 @@ def test_malformed_calls(hub: HubProcess) -> None:
         assert "request.invalid" in answer["data"]["errorDesc"], (body, answer)
     for body in (b"", b"[]", b"[" * 9000, b'{"docId":"x"}', b'{"status":"DONE"}'):
         assert client.call("/v1/updateStatus", body)[1]["success"] is False
-    for path in ("/v1/getEdoc", "/v1/getEdoc?docId=" + "a" * 300, "/v1/syncReceivedEdocList?fromDate=20/11/2026", "/v1/syncReceivedEdocList?messageType=x"):
+    for path in ("/v1/getEdoc", "/v1/getEdoc?docId=" + "a" * 300, "/v1/syncReceivedEdocList?fromDate=11/20/2026", "/v1/syncReceivedEdocList?messageType=x"):
         assert client.call(path)[1]["success"] is False
     _, listed = client.call("/api/lgspedoc/organizations")
     assert SENDER in {a["code"] for a in listed["data"]}

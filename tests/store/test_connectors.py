@@ -87,9 +87,12 @@ def test_keys_and_nonces(store: Store) -> None:
     with store.read() as connection:
         assert len(connectors.keys_of(connection, "vxp", "h", at=NOW)) == 2
         assert connectors.keys_of(connection, "vxp", "h", at=later) == []
-    assert store.write(lambda c: connectors.remember(c, "h", "n", at=NOW, forget_before=NOW - timedelta(hours=1)))
-    assert not store.write(lambda c: connectors.remember(c, "h", "n", at=NOW, forget_before=NOW - timedelta(hours=1)))
-    assert store.write(lambda c: connectors.remember(c, "h", "n", at=later, forget_before=later))
+    early = NOW - timedelta(hours=1)
+    for nonce in ("n", connectors.KEPT + "n"):
+        assert store.write(lambda c, n=nonce: connectors.remember(c, "h", n, at=NOW, forget_before=early)) is None  # type: ignore[misc]
+        assert store.write(lambda c, n=nonce: connectors.remember(c, "h", n, at=later, forget_before=early)) == NOW  # type: ignore[misc]
+    assert store.write(lambda c: connectors.remember(c, "h", "n", at=later, forget_before=later)) is None
+    assert store.write(lambda c: connectors.remember(c, "h", connectors.KEPT + "n", at=later, forget_before=later)) == NOW
 
 
 @pytest.mark.parametrize("state", ["lạ", ""])

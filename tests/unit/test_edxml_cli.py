@@ -50,6 +50,16 @@ def test_inspect_a_status(tmp_path: Path) -> None:
     assert [f["code"] for f in told["findings"]] == ["edxml.absent"] and not told["refused"]
 
 
+def test_what_is_no_file_or_cannot_be_written_is_said(good: Path, tmp_path: Path) -> None:
+    out = str(tmp_path / "out.edxml")
+    for words in (("inspect", tmp_path), ("lint", tmp_path), ("convert", tmp_path, "-o", out), ("lint", tmp_path / "khong-co")):
+        told = run(*words)
+        assert told.exit_code == 2 and isinstance(told.exception, SystemExit) and "FILE" in told.output
+    told = run("convert", good, "-o", tmp_path / "khong-co" / "out.edxml")
+    assert told.exit_code == 1 and isinstance(told.exception, SystemExit) and "khong-co" in told.output
+    assert not Path(out).exists()
+
+
 def test_lint_exit_codes(good: Path, tmp_path: Path) -> None:
     assert run("lint", good).exit_code == 0
     assert run("lint", "--strict", good).exit_code == 1  # no date, no type

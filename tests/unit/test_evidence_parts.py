@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from exchange.custody import NEGATIVE, Entry, Event, leaf_bytes
 from exchange.errors import CustodyError, every_error
 from exchange.event_reasons import REASON_TEXTS, ReasonCode, event_reasons, refusal_reason, split_why, why
+from exchange.origin import Method, Origin
 from signing.errors import EvidenceInvalid
 from signing.evidence.edxml_facts import read_facts
 from signing.evidence.embedded import carried_digests
@@ -165,4 +166,7 @@ def test_a_reason_is_told_in_words_and_free_text_stays() -> None:
     assert reason_words("SenderDecision: Gửi nhầm: hai lần") == told
     assert reason_words("RetentionPeriodExpired") == REASON_TEXTS[ReasonCode.RETENTION]
     assert reason_words("hold: chờ ý kiến") == ("giữ lại: chờ ý kiến", "held back: chờ ý kiến")
+    for method in Method:
+        vi, en = reason_words(Origin(method, "sys.000.00.99.H56", "8517277c5924", "x").why("0" * 64))
+        assert vi.endswith("; hệ thống sys.000.00.99.H56, khóa 8517277c5924") and en.endswith("; system sys.000.00.99.H56, key 8517277c5924")
     assert reason_words("khác: không có trong danh sách") == ("khác: không có trong danh sách",) * 2 and reason_words("") == ("", "")

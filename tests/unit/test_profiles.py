@@ -77,6 +77,30 @@ def test_headers_in_any_case_and_the_sign_header_as_received() -> None:
     assert vxp.check_mac(vxp.read_call(raw(spaced)), [("other", b"x" * 20), ("k", SECRET)]) == "k"
 
 
+def test_an_object_of_the_sdk_is_used_for_many_calls() -> None:
+    """It signs what its earlier calls signed too; its second HTTP client sends the last value of two spellings only."""
+    own = [*OWN, ("docId", "cua-getEdoc"), ("docid", "cua-updateStatus")]
+    call = vxp.read_call(raw(made(own)))
+    assert (call.need("docId"), call.need("docid"), call.need("systemid")) == ("cua-getEdoc", "cua-updateStatus", "he.thong.01")
+    with pytest.raises(BadRequest):  # neither is the one that is asked for
+        call.get("DOCID")
+    merged = {name: value for name, value in made(own).items() if name != "XroadVnpt-docid"}
+    for value in ("cua-updateStatus", "cua-getEdoc"):
+        call = vxp.read_call(raw({**merged, "XroadVnpt-docId": value}))
+        assert (call.need("docId"), call.need("docid")) == ("cua-getEdoc", "cua-updateStatus")
+        assert vxp.check_mac(call, [("k", SECRET)]) == "k"
+    lowered = [(name.lower(), value) for name, value in raw(made(own))]  # a proxy of HTTP/2
+    assert vxp.read_call(lowered).need("docid") == "cua-updateStatus"
+    for more in ((b"XroadVnpt-docId", b"cua-ke-khac"), (b"XroadVnpt-DocId", b"cua-getEdoc")):
+        with pytest.raises(BadRequest):  # one more than was signed, or another value
+            vxp.read_call([*raw(made(own)), more])
+    with pytest.raises(BadRequest):
+        vxp.read_call(raw({**merged, "XroadVnpt-docId": "cua-ke-khac"}))
+    none = {name: value for name, value in merged.items() if name != "XroadVnpt-docId"}
+    with pytest.raises(BadRequest):
+        vxp.read_call(raw(none))
+
+
 def test_what_is_not_signed_is_not_there() -> None:
     headers = {**made(), "XroadVnpt-docId": "of-another"}
     call = vxp.read_call(raw(headers))
@@ -170,7 +194,7 @@ def test_a_digest_with_a_low_byte_by_known_text() -> None:
 
 
 def test_recipients() -> None:
-    assert vxp.recipients("") == () and vxp.recipients("H56.97") == ("H56.97",)
+    assert vxp.recipients("") == () and vxp.recipients("H56.97") == ("H56.97",) and vxp.recipients("H56.97; 000.00.98.H56,") == ("H56.97", "000.00.98.H56")
     for wrong in ("[", "[1]", '[""]', "[" * 5000, '["a",{}]'):
         with pytest.raises(BadRequest):
             vxp.recipients(wrong)
@@ -212,7 +236,9 @@ def test_lgsp_days_and_keys() -> None:
     since, until = lgsp.period("2026/11/20", "2026/11/20")
     assert since is not None and until is not None and until - since == timedelta(days=1) and since.utcoffset() == timedelta(hours=7)
     assert lgsp.period("", "") == (None, None)
-    for wrong in ("20/11/2026", "2026/13/01", "x"):
+    for same in ("20/11/2026", "2026-11-20", "20-11-2026", "2026/11/20 08:30:00", "2026-11-20T08:30:00.000Z", "20/11/2026 23:59"):
+        assert lgsp.period(same, same) == (since, until)
+    for wrong in ("11/20/2026", "2026/13/01", "x", "20/11/26", "2026/11/20 x"):
         with pytest.raises(BadRequest):
             lgsp.period(wrong, "")
     assert lgsp.check_key("khóa-thử", [("a", b"x"), ("b", "khóa-thử".encode())]) == "b"
