@@ -22,6 +22,15 @@ class ChangeTargetUnknown(ChangeError):
     status = 404
 
 
+class DocumentNotSent(ChangeError):
+    """What was asked about it has nothing to be about."""
+
+    code = "change.document_not_sent"
+    vi = "Trục đã từ chối văn bản này, nên không có gì để lấy lại."
+    en = "The hub refused this document, so there is nothing to take back."
+    status = 409
+
+
 class NotARecipient(ChangeError):
     """It names an agency that never was a recipient."""
 

@@ -67,6 +67,7 @@ class Node:
                 await self.agent.settle()
             while await self.agent.report():
                 pass
+            await self.agent.ask_back()
 
     def read(self, query: Any) -> Any:
         with self.desk.store.read() as connection:
