@@ -31,6 +31,15 @@ class DocumentNotSent(ChangeError):
     status = 409
 
 
+class CopyDestroyed(ChangeError):
+    """A clerk reports on what is not there any more."""
+
+    code = "change.copy_destroyed"
+    vi = "Bản nhận đã được hủy theo yêu cầu thu hồi hoặc lấy lại, nên không còn trạng thái xử lý nào để báo."
+    en = "The copy was destroyed after a recall or take-back; there is no handling of it to report."
+    status = 409
+
+
 class NotARecipient(ChangeError):
     """It names an agency that never was a recipient."""
 
