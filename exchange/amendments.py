@@ -14,7 +14,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from exchange.agency import Agency, Mode, check_open
+from exchange.addressees import check_addressee
+from exchange.agency import Agency, Mode
 from exchange.change_errors import AlreadyRecalled, ChangeTargetUnknown
 from exchange.custody import Entry, Event
 from exchange.delivery import Delivery, State
@@ -53,11 +54,16 @@ def deliver(row: EnvelopeRow, recipients: Sequence[Agency]) -> Outcome:
     return Outcome(own=[(agency, _delivery(row, agency.code, row)) for agency in recipients])
 
 
-def take_effect(connection: Connection, order: Order, row: EnvelopeRow, recipients: Sequence[Agency], *, has_files: bool) -> Outcome:
+def take_effect(
+    connection: Connection, order: Order, row: EnvelopeRow, recipients: Sequence[Agency], *, has_files: bool, hub_codes: Sequence[str]
+) -> Outcome:
     """Carry out a recall, update or replacement that is being accepted as `row`.
 
+    Args:
+        hub_codes: the codes of this hub, as a hub of record.
+
     Raises:
-        ChangeError: refused, nothing changed.
+        ChangeError: refused, nothing changed. AgencyError: a new recipient that mail may not go to.
     """
     order = _by_directory(connection, order)
     outcome = deliver(row, recipients) if order.change is Change.REPLACE else Outcome()
@@ -72,6 +78,8 @@ def take_effect(connection: Connection, order: Order, row: EnvelopeRow, recipien
         else:
             steps = plan_replacement(known, organs, [agency.code for agency in recipients])
         for step in steps:
+            if step.effect is Effect.ADDED:
+                _check_new(connection, step.recipient, row, hub_codes)
             _step(connection, order, row, step, family, outcome)
     return outcome
 
@@ -175,14 +183,19 @@ def _step(connection: Connection, order: Order, row: EnvelopeRow, step: Step, fa
         agency = agencies.get(connection, step.recipient)
         if agency is None:
             raise UnknownAgency(step.recipient[:60], place=BUSINESS)
-        if step.effect is Effect.ADDED:
-            check_open(agency, place=f"{BUSINESS}/BussinessDocumentInfo/ReceiverList")
         carrier = _carry(connection, row, step, agency, family, outcome)
     changed = step.delivery or carrier
     outcome.effects.append(EffectRow(row.id, changed, order.change.value, step.effect.value, root.id, step.recipient, carrier, order.reason, row.accepted_at))
     reason = why(ReasonCode.BY_SENDER, order.reason)
     if not any(e.envelope == about.id and e.recipient == step.recipient and e.event is _EVENTS[step.effect] for e in outcome.entries):
         outcome.entries.append(change_entry(about, _EVENTS[step.effect], step.recipient, cause=row, reason=reason))
+
+
+def _check_new(connection: Connection, recipient: str, row: EnvelopeRow, hub_codes: Sequence[str]) -> None:
+    agency = agencies.get(connection, recipient)
+    if agency is not None:
+        place = f"{BUSINESS}/BussinessDocumentInfo/ReceiverList"
+        check_addressee(connection, agency, place=place, at=row.accepted_at, hub_codes=hub_codes)
 
 
 def _carry(connection: Connection, row: EnvelopeRow, step: Step, agency: Agency, family: Sequence[EnvelopeRow], outcome: Outcome) -> str:

@@ -22,6 +22,24 @@ class ChangeTargetUnknown(ChangeError):
     status = 404
 
 
+class DocumentNotSent(ChangeError):
+    """What was asked about it has nothing to be about."""
+
+    code = "change.document_not_sent"
+    vi = "Trục đã từ chối văn bản này, nên không có gì để lấy lại."
+    en = "The hub refused this document, so there is nothing to take back."
+    status = 409
+
+
+class CopyDestroyed(ChangeError):
+    """A clerk reports on what is not there any more."""
+
+    code = "change.copy_destroyed"
+    vi = "Bản nhận đã được hủy theo yêu cầu thu hồi hoặc lấy lại, nên không còn trạng thái xử lý nào để báo."
+    en = "The copy was destroyed after a recall or take-back; there is no handling of it to report."
+    status = 409
+
+
 class NotARecipient(ChangeError):
     """It names an agency that never was a recipient."""
 

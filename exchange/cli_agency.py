@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -67,6 +68,8 @@ def node(config: Path) -> None:
 @click.option("--subject", required=True, help="Trích yếu.")
 @click.option("--type", "type_name", default="Công văn", show_default=True, help="Tên loại văn bản.")
 @click.option("--priority", type=click.IntRange(0, 4), default=0, show_default=True, help="0 thường … 3 hỏa tốc.")
+@click.option("--about", "abouts", multiple=True, help="Id of a document that this one answers, corrects, follows or is an extract of; may be repeated.")
+@click.option("--about-of", "owner", default="", help="Code of the agency of --about, where the id does not begin with it.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The edXML package to write.")
 @options
 def pack(
@@ -79,6 +82,8 @@ def pack(
     subject: str,
     type_name: str,
     priority: int,
+    abouts: tuple[str, ...],
+    owner: str,
     output: Path,
     screen: Screen,
 ) -> None:
@@ -97,11 +102,26 @@ def pack(
         type_detail=0,
         type_name=type_name,
         priority=Priority(priority),
+        responses_for=tuple(response_for(about, owner) for about in abouts),
     )
     files = [Outgoing(p.name, "Văn bản chính" if p is pdf else "Phụ lục", media_type(p), p) for p in (pdf, *attachments)]
     sha256 = write_package(output, header, files)
     screen.value({"file": str(output), "document_id": header.document_id, "sha256": sha256})
     screen.say(f"{output}: {header.document_id}", f"{output}: {header.document_id}")
+
+
+def response_for(document_id: str, owner: str = "") -> ResponseFor:
+    """What refers to a document by its id. A nominal id tells agency, date and number too (edxml.md 1.6); any other wants its agency said.
+
+    Raises:
+        UsageError: whose document it is cannot be told.
+    """
+    parts = document_id.split(",", 2)
+    if len(parts) == 3 and re.fullmatch(r"\d{4}/\d{2}/\d{2}", parts[1]):
+        return ResponseFor(owner or parts[0], parts[2], document_id, parts[1])
+    if not owner:
+        raise click.UsageError(f"--about {document_id}: --about-of is wanted, the id does not name its agency")
+    return ResponseFor(owner, "", document_id, "")
 
 
 def media_type(path: Path) -> str:

@@ -87,6 +87,7 @@ def show(config: Path, code: str, screen: Screen) -> None:
         said = {name: " ".join(value) if isinstance(value, list) else value for name, value in row.items() if name in FIELD_TEXTS}
         lines = [(screen.word(*FIELD_TEXTS[name]), _value(screen, name, value)) for name, value in said.items()]
         lines += [(screen.word("dạng mã", "shape"), screen.word(*shape)), (screen.word("cách nhận", "delivery"), screen.word(*MODE_TEXTS[row["mode"]]))]
+        lines += [(screen.word("phải gửi qua trục", "to be sent through"), row["other_hub"])]
         lines += [(screen.word("nay là", "now"), row["succeeded_by"]), (screen.word("làm đầu mối", "serves"), " ".join(served))]
         lines += [(f"{c['purpose']} {'✓' if c['holds'] else '✗'}", f"{c['sha256']}\n→ {c['not_after']}") for c in row["certificates"]]
         screen.out.print(_facts(lines))

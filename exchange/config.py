@@ -54,6 +54,7 @@ class HubSettings:
     publish_seconds: float = 1.0
     witness_timeout_seconds: float = 2.0
     auditors: tuple[str, ...] = ()  # agencies that may read every entry of the log
+    hub_codes: tuple[str, ...] = ()  # codes under which directories name this hub as hub of record (centerCode)
     directory_signers: tuple[str, ...] = ()  # SHA-256 of certificates that may seal directory files, beside the hub's own
     connector_key: Path | None = None  # encrypts the agencies' shared secrets; the same for every hub process
     connector_window_seconds: float = 900.0  # how far a VXP call's own time may be from ours, where that counts

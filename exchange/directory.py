@@ -16,6 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Connection
 
+from exchange.addressees import other_hub
 from exchange.agency import Agency, AgencyStatus, Certificate, Purpose, chain_of, check_code, day_of, is_over, level_of, shape_of
 from exchange.agency_file import CODES, check_facts, check_name, facts_of, tidy_name
 from exchange.custody import Entry, Event
@@ -49,14 +50,16 @@ class Directory:
             return [self._shown(connection, a, certificates[a.code]) for a in found]
 
     def show(self, code: str) -> dict[str, Any]:
-        """One agency, by any of its codes.
+        """One agency, by any of its codes; `other_hub` is the hub that mail for it must go through, "" this one.
 
         Raises:
             UnknownAgency: not in the directory.
         """
         with self.office.store.read() as connection:
             agency = _known(connection, code)
-            return self._shown(connection, agency, agencies.certificates_of_all(connection, [agency.code])[agency.code])
+            shown = self._shown(connection, agency, agencies.certificates_of_all(connection, [agency.code])[agency.code])
+            elsewhere = other_hub(connection, agency, at=self.office.clock(), hub_codes=self.office.hub_codes)
+            return {**shown, "other_hub": elsewhere}
 
     def count(self) -> int:
         """How many agencies there are."""

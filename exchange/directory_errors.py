@@ -17,6 +17,15 @@ class AgencyNotYet(AgencyError):
     en = "The agency's validity in the directory has not begun."
 
 
+class AgencyElsewhere(AgencyError):
+    """Mail to an agency whose hub of record is another one, and which has no way to collect here."""
+
+    code = "agency.other_hub"
+    vi = "Cơ quan nhận thuộc trục khác và không nhận gì qua trục này; xin gửi qua trục ghi trong danh bạ."
+    en = "The agency is on another hub and collects nothing here; send through the hub that the directory names."
+    hub: str = ""  # code of its hub of record
+
+
 class DirectoryUnreadable(AgencyError):
     """The file as a whole is not one."""
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from exchange import amendments, reports
+from exchange.addressees import check_addressee
 from exchange.agency import Agency, Mode, check_code, check_open, day_of
 from exchange.copies import is_extract
 from exchange.custody import Entry, Event, as_written, envelope_id
@@ -142,7 +143,7 @@ def _record(
     outcome = (
         amendments.deliver(row, recipients)
         if asked.order is None
-        else amendments.take_effect(connection, asked.order, row, recipients, has_files=bool(attachments))
+        else amendments.take_effect(connection, asked.order, row, recipients, has_files=bool(attachments), hub_codes=office.hub_codes)
     )
     envelopes.insert_envelope(connection, row, attachments, [delivery for _, delivery in outcome.own])
     amendments.write(connection, outcome)
@@ -205,7 +206,7 @@ def _check_parties(office: Office, submission: Submission, package: Package, own
                 raise InvalidField(f"{organ.code}: repeated", place=place)
             # A recall must reach those who have the document, whatever became of them since.
             if order is None or order.change is not Change.RECALL:
-                check_open(agency, place=place, on=today, heirs=agencies.heirs(connection, agency, on=today))
+                check_addressee(connection, agency, place=place, at=office.clock(), hub_codes=office.hub_codes)
             found.append(agency)
         for code in submission.declared_to:
             declared = agencies.get(connection, code)

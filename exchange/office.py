@@ -84,6 +84,7 @@ class Office:
     trust: Callable[[], Trust]
     clock: Callable[[], datetime]
     timestamp: Callable[[bytes], bytes] | None = None
+    hub_codes: tuple[str, ...] = ()  # under which directories name this hub
     _head: threading.Lock = field(default_factory=threading.Lock)
     _signed: SignedHead | None = None  # the newest this process signed
 

@@ -37,6 +37,7 @@ EVENTS = {
     Status.TAKE_BACK_REFUSED: Event.RECALL_REFUSED,
 }
 _WAITS_FOR_ANSWER = frozenset({Effect.ASKED.value, Effect.UPDATED.value})
+_TAKES = frozenset({Effect.ASKED.value, Effect.WITHDRAWN.value})
 _IN_HAND = frozenset({State.CLAIMED, State.DELIVERED, State.ACKNOWLEDGED})
 
 
@@ -48,9 +49,10 @@ def handed_over(connection: Connection, delivery: Delivery) -> bool:
 
 def held(connection: Connection, delivery: Delivery) -> Held:
     """What is known of one delivery, for the rules of succession."""
-    asked = [row for row in changes.effects_on(connection, [delivery.id]) if row.effect == Effect.ASKED.value]
-    over = any(row.answer not in DECLINES for row in asked)
-    return Held(delivery.id, delivery.envelope, delivery.recipient, delivery.state, handed_over(connection, delivery), over)
+    taken = [row for row in changes.effects_on(connection, [delivery.id]) if row.effect in _TAKES and row.answer not in DECLINES]
+    over = any(row.effect == Effect.ASKED.value for row in taken)
+    recalled = any(row.change == Change.RECALL.value for row in taken)
+    return Held(delivery.id, delivery.envelope, delivery.recipient, delivery.state, handed_over(connection, delivery), over, recalled)
 
 
 def asked_of(connection: Connection, delivery: str) -> Asks:

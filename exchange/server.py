@@ -85,6 +85,7 @@ def open_hub(settings: HubSettings, *, migrate: bool = False) -> Hub:
             trust=trust,
             clock=now,
             timestamp=stamp,
+            hub_codes=settings.hub_codes,
         )
         retry = Retry(
             first=timedelta(seconds=settings.retry_first_seconds),

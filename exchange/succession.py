@@ -52,7 +52,8 @@ class Carries(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Held:
     """One delivery of the document. `handed_over`: the recipient has it, or may have it.
-    `over`: a recall of it is open or agreed, so nothing can be asked about it again."""
+    `over`: a recall of it is open or agreed, so nothing can be asked about it again.
+    `recalled`: by a recall of the document (BussinessDocType 1), not by a take-back or a change of recipients."""
 
     delivery: str
     envelope: str
@@ -60,6 +61,7 @@ class Held:
     state: State
     handed_over: bool
     over: bool = False
+    recalled: bool = False
 
     @property
     def live(self) -> bool:
@@ -155,13 +157,14 @@ def plan_update(held: Sequence[Held], order: Order, *, has_files: bool) -> list[
     new content goes to all who stay.
 
     Raises:
-        AlreadyRecalled: no recipient is left.
+        AlreadyRecalled: no recipient is left, or the document was recalled from all.
         NotARecipient: removed or addressed, but not a recipient.
         ChangeError: added, but a recipient already; or nothing is there to give to it.
     """
     live = {h.recipient for h in held if h.live}
     place = f"{BUSINESS}/BussinessDocumentInfo/ReceiverList"
-    if not live and not order.added:
+    # Who was taken off may be followed by others; a document recalled from all its recipients goes to nobody (REC-03).
+    if not live and (not order.added or any(h.recalled for h in held)):
         raise AlreadyRecalled(place="MessageHeader/DocumentId")
     for code in order.removed:
         if code not in live:

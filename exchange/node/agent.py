@@ -19,11 +19,12 @@ import structlog
 import uvloop
 from aiohttp import web
 
+from exchange.change_errors import DocumentNotSent
 from exchange.client import Client, Refused
 from exchange.config import NodeSettings, password
 from exchange.courier import client_tls, server_tls
 from exchange.delivery import Retry
-from exchange.errors import EnvelopeError, ExchangeError, ReceiptInvalid
+from exchange.errors import EnvelopeError, ExchangeError, NotFound, ReceiptInvalid
 from exchange.gossip import HeldHeads
 from exchange.mirror import http_log
 from exchange.node import recalls
@@ -34,7 +35,7 @@ from exchange.node.local_api import local_app
 from exchange.node.push_api import push_app
 from exchange.node.reconcile import Shelf
 from exchange.node.witness import Witness, open_witness, witness_app
-from exchange.store import journal, witness_log
+from exchange.store import journal, take_backs, witness_log
 from exchange.store.engine import Store
 from signing.keys import open_key
 from signing.sandbox import Sandbox
@@ -123,17 +124,18 @@ async def _run(desk: Desk, settings: NodeSettings) -> None:
     shelf = Shelf(settings.data / "reconciliation")
     heads = held_heads(settings)
     watch = make_watch(settings, heads)
-    runners = [await _local(desk, settings, shelf, watch)]
+    runners = []
     if settings.mode == "push":
         runners.append(await _push(desk, settings))
     if settings.witness_key is not None and settings.witness_port:
         runners.append(await serve_witness(open_witness(settings, desk.store, vkeys(settings.trust), now), settings))
     retry = Retry(first=timedelta(seconds=settings.retry_first_seconds), longest=timedelta(seconds=settings.retry_longest_seconds))
     async with make_client(settings, heads) as client:
+        runners.append(await _local(desk, settings, shelf, watch, client))
         agent = Agent(desk, client, retry, settings)
         fetch = http_log(settings.hub_url, client_tls(settings.tls_certificate, settings.tls_ca))
         daily = Daily(desk, client, shelf, vkeys=vkeys(settings.trust), fetch=fetch, clock=now)
-        steps = (agent.submit, agent.collect, agent.acknowledge, agent.settle, agent.report, daily.reconcile, watch.gossip)
+        steps = (agent.submit, agent.collect, agent.acknowledge, agent.settle, agent.report, agent.ask_back, daily.reconcile, watch.gossip)
         tasks = [asyncio.create_task(agent.forever(step)) for step in steps]
         await stop.wait()
         for task in tasks:
@@ -143,8 +145,8 @@ async def _run(desk: Desk, settings: NodeSettings) -> None:
         await runner.cleanup()
 
 
-async def _local(desk: Desk, settings: NodeSettings, shelf: Shelf, watch: Watch) -> web.AppRunner:
-    runner = web.AppRunner(local_app(desk, token(settings), shelf, watch), access_log=None, shutdown_timeout=5)
+async def _local(desk: Desk, settings: NodeSettings, shelf: Shelf, watch: Watch, client: Client) -> web.AppRunner:
+    runner = web.AppRunner(local_app(desk, token(settings), shelf, watch, client), access_log=None, shutdown_timeout=5)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", settings.local_port).start()
     return runner
@@ -236,6 +238,11 @@ class Agent:
                 seal=got.seal,
                 facts=item,
             )
+        except Refused as refusal:
+            if refusal.hub_code != NotFound.code:
+                raise
+            # Recalled or held since it was listed, and not to be had any more; what is released gets a new line. The mailbox goes on.
+            log.warning("gone", action="line_without_package", delivery=item["delivery"], document_id=item["document_id"])
         finally:
             target.unlink(missing_ok=True)
 
@@ -279,6 +286,25 @@ class Agent:
             await asyncio.to_thread(store.write, job)
         return bool(due)
 
+    async def ask_back(self) -> bool:
+        """Send sealed take-backs, each after its document and until its receipt is here."""
+        store, blobs = self.desk.store, self.desk.store.blobs
+        due = await asyncio.to_thread(_read, store, lambda c: take_backs.due(c, now(), 20))
+        for row, there in due:
+            data, seal = blobs.path(row.sha256).read_bytes(), blobs.path(row.seal_sha256).read_bytes()
+            try:
+                if not there:
+                    raise DocumentNotSent(row.document_id[:200], place="document_id")
+                proven = await self.client.send_status(data, now=now(), seal=seal)
+                values: dict[str, Any] = {"state": "sent", "receipt": proven.data, "agency": proven.finding.recipient, "last_error": ""}
+                await self._keep_proof(row.id, proven.witnessed_proof)
+            except ExchangeError as error:
+                values = self._failed(row.attempts, error)
+                await self._keep_false(error)
+            job = lambda c, row=row, values=values: take_backs.settle(c, row.id, attempts=row.attempts + 1, **values)  # noqa: E731
+            await asyncio.to_thread(store.write, job)
+        return bool(due)
+
     async def _keep_proof(self, subject: str, proof: str) -> None:
         if proof:
             await asyncio.to_thread(self.desk.store.write, lambda c: witness_log.keep_proof(c, subject, proof, now()))
@@ -291,7 +317,7 @@ class Agent:
 
     def _failed(self, attempts: int, error: ExchangeError) -> dict[str, Any]:
         code = error.hub_code if isinstance(error, Refused) else error.code
-        final = isinstance(error, Refused) and not error.hub_retry
+        final = isinstance(error, DocumentNotSent) or (isinstance(error, Refused) and not error.hub_retry)
         text = f"{code}: {error.detail}"[:400]
         log.warning("failed", action="refused" if final else "retry", code=code, detail=error.detail)
         return {"state": "refused" if final else "waiting", "last_error": text, "next_at": now() + self.retry.wait(attempts + 1)}

@@ -17,6 +17,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+from exchange.change_errors import CopyDestroyed
 from exchange.copies import judge_file
 from exchange.edxml.read import read_package
 from exchange.edxml.status import read_status, write_status
@@ -141,7 +142,7 @@ class Desk:
         """Seal a status about a received package and put it in line; None when it was said before.
 
         Raises:
-            NotFound, StatusError: no such delivery, or not a lawful move.
+            NotFound, StatusError: no such delivery, or not a lawful move. CopyDestroyed: it was recalled or taken back.
         """
         status = parse_status(code)
         with self.store.read() as connection:
@@ -151,7 +152,9 @@ class Desk:
         if row.status == status.value:
             return None
         with self.store.read() as connection:
-            kind = asks(connection, row)
+            kind, gone = asks(connection, row), tombstones.tombstone(connection, delivery) is not None
+        if gone and status is not Status.ARRIVED:
+            raise CopyDestroyed(delivery, place="delivery")
         check_emit(row.status, status, reason=description, asks=kind)
         return self.say(row, status, description, after=status.value)
 

@@ -11,9 +11,11 @@ from typing import Any
 
 from aiohttp import web
 
+from exchange.client import Client
 from exchange.errors import BadRequest, NotAuthenticated, NotFound
 from exchange.node import recalls
 from exchange.node.answers import as_problems
+from exchange.node.changes_api import add_changes
 from exchange.node.desk import Desk
 from exchange.node.heads import Watch
 from exchange.node.reconcile import Shelf
@@ -25,8 +27,8 @@ WATCH = web.AppKey("watch", Watch)
 CHUNK = 256 * 1024
 
 
-def local_app(desk: Desk, token: str, shelf: Shelf, watch: Watch) -> web.Application:
-    """The application for local callers."""
+def local_app(desk: Desk, token: str, shelf: Shelf, watch: Watch, hub: Client | None = None) -> web.Application:
+    """The application for local callers. `hub`: who tells what became of our documents; None: only the journal does."""
 
     @web.middleware
     async def by_token(request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> web.StreamResponse:
@@ -37,6 +39,7 @@ def local_app(desk: Desk, token: str, shelf: Shelf, watch: Watch) -> web.Applica
 
     app = web.Application(middlewares=[as_problems, by_token], client_max_size=1 << 20)
     app[DESK], app[SHELF], app[WATCH] = desk, shelf, watch
+    add_changes(app, desk, hub)
     app.add_routes(
         [
             web.get("/health", health),

@@ -175,7 +175,7 @@ class _Day:
     def journal_against_log(self) -> None:
         """Each receipt, arrival and report of ours must have its entry."""
         since = self.start - LOOK_BACK
-        for ours in (review.packages_sent, review.statuses_sent, review.sent_beside_since):
+        for ours in (review.packages_sent, review.statuses_sent, review.take_backs_sent, review.sent_beside_since):
             for document_id, envelope, digest, data in ours(self.connection, since):
                 self.receipt(document_id, envelope, digest, data)
         # What the hub logs comes before what reaches us, so the day before is looked through as well.

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, case, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, and_, case, delete, func, insert, or_, select, update
 
 from exchange.agency import Agency, AgencyStatus, Certificate, Mode, Purpose, chain_of, folded, is_over
 from exchange.store.connector_tables import connector_agencies as ca
+from exchange.store.connector_tables import connector_keys as ck
 from exchange.store.directory_tables import agency_aliases as n
 from exchange.store.directory_tables import directory_revision as r
 from exchange.store.tables import agencies as t
@@ -170,6 +171,18 @@ def served_by(connection: Connection, gateway: str) -> list[str]:
     """Codes of the agencies that name `gateway` as theirs, closed ones left out."""
     where = (t.c.gateway == gateway, t.c.status != AgencyStatus.CLOSED.value)
     return list(connection.execute(select(t.c.code).where(*where).order_by(t.c.code)).scalars())
+
+
+def reached(connection: Connection, agency: Agency, *, at: datetime) -> bool:
+    """Can the agency, or its gateway, take anything from this hub at the moment `at`: pushed to, or let in by a certificate or a shared secret?"""
+    if agency.mode is Mode.PUSH and agency.endpoint:
+        return True
+    codes = [code for code in (agency.code, agency.gateway) if code]
+    open_ended = or_(c.c.ends_at.is_(None), c.c.ends_at > at)
+    tls = select(c.c.agency).where(c.c.agency.in_(codes), c.c.purpose == Purpose.TLS.value, c.c.not_after >= at, open_ended)
+    systems = (ck.c.profile == ca.c.profile, ck.c.system == ca.c.system, or_(ck.c.ends_at.is_(None), ck.c.ends_at > at))
+    secret = select(ca.c.agency).join(ck, and_(*systems)).where(ca.c.agency.in_(codes))
+    return connection.execute(tls.union_all(secret).limit(1)).first() is not None
 
 
 def taking_part(connection: Connection) -> list[str]:

@@ -6,7 +6,7 @@ NĐ 30/2020 Annex VI-I-III.8). On the node: the tombstones of destroyed copies.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, Table, Text
+from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Integer, LargeBinary, SmallInteger, Table, Text
 
 from exchange.store.tables import Utc, hub, node
 
@@ -85,7 +85,7 @@ notices = Table(
     Column("carrier", Text, nullable=False),  # delivery to which the answer goes
 )
 
-__all__ = ["change_effects", "handouts", "hub", "node", "notices", "thread_links", "tombstones"]
+__all__ = ["change_effects", "handouts", "hub", "node", "notices", "take_backs", "thread_links", "tombstones"]
 
 sent_beside = Table(
     "sent_beside",
@@ -95,4 +95,24 @@ sent_beside = Table(
     Column("envelope", Text, nullable=False),
     Column("receipt", LargeBinary, nullable=False),
     Column("created_at", Utc, nullable=False),
+)
+
+take_backs = Table(
+    "take_backs",
+    node,
+    Column("id", Text, primary_key=True),
+    Column("document_id", Text, nullable=False, index=True),
+    Column("kind", SmallInteger, nullable=False),  # with the document id, the line of the outbox that it is about
+    Column("recipient", Text, nullable=False),  # as we wrote it
+    Column("agency", Text, nullable=False),  # its own code, by the hub's receipt; "" before
+    Column("reason", Text, nullable=False),
+    Column("sha256", Text, nullable=False),  # of the sealed status 13
+    Column("seal_sha256", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_at", Utc, nullable=False),
+    Column("last_error", Text, nullable=False),
+    Column("receipt", LargeBinary),
+    Column("created_at", Utc, nullable=False),
+    CheckConstraint("state IN ('waiting','sent','refused')", name="take_backs_state"),
 )

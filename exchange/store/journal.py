@@ -6,6 +6,7 @@ goes on where it stopped.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -125,15 +126,25 @@ def all_outbound(connection: Connection, limit: int) -> list[Outbound]:
     return [Outbound(**row._mapping) for row in connection.execute(statement)]
 
 
+def changes_of(connection: Connection, document_id: str, kind: int) -> list[Outbound]:
+    """Our recalls or updates (`kind`) of a document, oldest first."""
+    statement = select(*_OUT).where(outbox.c.target == document_id, outbox.c.kind == kind).order_by(outbox.c.created_at, outbox.c.document_id)
+    return [Outbound(**row._mapping) for row in connection.execute(statement)]
+
+
 def settle_outbound(connection: Connection, row: Outbound, *, state: str, **values: Any) -> None:
     """Record what came of a submission (`receipt`, `envelope`, `last_error`, `next_at`, `attempts`)."""
-    _check_proven(state, values)
+    check_proven(state, values)
     where = (outbox.c.document_id == row.document_id, outbox.c.kind == row.kind)
     connection.execute(update(outbox).where(*where).values(state=state, **values))
 
 
-def _check_proven(state: str, values: dict[str, Any]) -> None:
-    # "sent" is only ever shown beside the receipt that proves it.
+def check_proven(state: str, values: dict[str, Any]) -> None:
+    """Gate: "sent" is only ever shown beside the receipt that proves it.
+
+    Raises:
+        ReceiptInvalid: it is not there.
+    """
     if state == "sent" and not values.get("receipt"):
         raise ReceiptInvalid("sent without a receipt", place="journal")
 
@@ -205,7 +216,7 @@ def statuses_of(connection: Connection, delivery: str) -> list[OutgoingStatus]:
 
 def settle_status(connection: Connection, id: str, *, state: str, **values: Any) -> None:
     """Record what came of sending a status."""
-    _check_proven(state, values)
+    check_proven(state, values)
     connection.execute(update(outgoing_statuses).where(outgoing_statuses.c.id == id).values(state=state, **values))
 
 
@@ -222,6 +233,13 @@ def all_incoming_statuses(connection: Connection, limit: int) -> list[IncomingSt
     """Statuses about our documents, oldest first."""
     t = incoming_statuses
     return [IncomingStatus(**row._mapping) for row in connection.execute(select(*t.c).order_by(t.c.received_at, t.c.status_id).limit(limit))]
+
+
+def said_since(connection: Connection, document_id: str, codes: Collection[str], since: datetime) -> bool:
+    """Did a recipient say one of these statuses about a document of ours since a moment?"""
+    t = incoming_statuses
+    where = (t.c.document_id == document_id, t.c.code.in_(list(codes)), t.c.received_at >= since)
+    return connection.execute(select(t.c.status_id).where(*where).limit(1)).first() is not None
 
 
 def cursor(connection: Connection, name: str) -> int:

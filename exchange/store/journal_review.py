@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, select, union
 
-from exchange.store.change_tables import sent_beside
+from exchange.store.change_tables import sent_beside, take_backs
 from exchange.store.tables import inbox, incoming_statuses, outbox, outgoing_statuses
 
 Sent = tuple[str, str, str, bytes]
@@ -45,6 +45,14 @@ def statuses_sent(connection: Connection, since: datetime) -> Iterator[Sent]:
         yield row.document_id, row.delivery, row.sha256, row.receipt
 
 
+def take_backs_sent(connection: Connection, since: datetime) -> Iterator[Sent]:
+    """Take-backs sealed since a moment for which a receipt is here."""
+    t = take_backs
+    statement = select(t.c.document_id, t.c.id, t.c.sha256, t.c.receipt).where(t.c.created_at >= since, t.c.receipt.is_not(None))
+    for row in connection.execution_options(yield_per=500).execute(statement):
+        yield row.document_id, row.id, row.sha256, row.receipt
+
+
 def package_digests(connection: Connection, document_id: str) -> set[str]:
     """Digests of every package of ours under a document id, sent or waiting."""
     own = select(outbox.c.package_sha256).where(outbox.c.document_id == document_id)
@@ -54,8 +62,8 @@ def package_digests(connection: Connection, document_id: str) -> set[str]:
 
 def status_digests(connection: Connection, digests: list[str]) -> set[str]:
     """Those of `digests` that are status messages which we sealed."""
-    o, b = outgoing_statuses.c.sha256, sent_beside.c.sha256
-    return {d for part in _parts(digests) for d in connection.execute(select(o).where(o.in_(part)).union(select(b).where(b.in_(part)))).scalars()}
+    sealed = (outgoing_statuses.c.sha256, sent_beside.c.sha256, take_backs.c.sha256)
+    return {d for part in _parts(digests) for d in connection.execute(union(*(select(s).where(s.in_(part)) for s in sealed))).scalars()}
 
 
 def told_digests(connection: Connection, digests: list[str]) -> set[str]:

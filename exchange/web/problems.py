@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 from aiohttp import web
 
+from exchange.directory_errors import AgencyElsewhere
 from exchange.errors import BadRequest, ExchangeError, SucceededAgency, TooLarge
 from signing.errors import SigningError
 
@@ -31,6 +32,8 @@ def document(error: ExchangeError) -> dict[str, Any]:
     }
     if isinstance(error, SucceededAgency):
         said["successor"] = error.successor
+    if isinstance(error, AgencyElsewhere):
+        said["hub"] = error.hub
     return said
 
 

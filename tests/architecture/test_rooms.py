@@ -32,6 +32,7 @@ EXCHANGE = [
     ["reports"],
     ["sealers"],
     ["vouching", "gossip", "attendance", "log_keys", "asking"],
+    ["addressees"],
     ["office"],
     ["courier", "store", "mirror", "patience"],
     ["edxml", "copies"],
@@ -89,6 +90,7 @@ IMPURE = {"lxml", "pyhanko", "sqlalchemy", "aiohttp", "asyncio"}
 ONLY = {
     "sqlalchemy": (
         "exchange/store/",
+        "exchange/addressees.py",
         "exchange/office.py",
         "exchange/vouching.py",
         "exchange/sealers.py",

@@ -79,7 +79,7 @@ verifier_workers = 2
             self.process.terminate()
             self.process.wait(30)
 
-    def client(self, code: str) -> Client:
+    def client(self, code: str, *, acting_for: str = "") -> Client:
         trust = self.pki.folder / "trust"
         return Client(
             self.url,
@@ -88,4 +88,5 @@ verifier_workers = 2
             key=self.pki.seal(code),
             trust=Trust.load(trust),
             vkeys=(trust / "log.vkey").read_text().split(),
+            acting_for=acting_for,
         )

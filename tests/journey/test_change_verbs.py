@@ -17,6 +17,7 @@ from exchange import statements
 from exchange.cli import cli
 from exchange.client import Client
 from exchange.config import load_hub, load_node
+from exchange.edxml.read import read_package
 from exchange.node.reconcile import reconcile
 from exchange.server import open_hub
 from exchange.store.change_tables import sent_beside
@@ -132,3 +133,21 @@ def test_what_is_sent_beside_a_node_is_in_its_journal(hub: HubProcess, pki: Pki,
     finally:
         store.close()
         house.close()
+
+
+def test_pack_says_what_a_document_is_about(pki: Pki, tmp_path: Path) -> None:
+    """Replies, corrections and extracts bear a ResponseFor; a nominal id says whose document it is, any other wants to be told."""
+    config, target = tmp_path / "node.toml", tmp_path / "reply.edxml"
+    config.write_text(CONFIG.format(code=PULLER, url="https://127.0.0.1:9", pki=pki.folder))
+    wanted = ("--to", SENDER, "--number", "7", "--notation", "CV", "--subject", "Trả lời (mô phỏng)", "-o", str(target), "--config", str(config))
+    run("pack", str(pki.document), *wanted, "--about", FIRST, "--about", f"{SENDER},2026/11/21,8/QĐ-UBND")
+    header = read_package(target, workdir=tmp_path).header
+    assert [(r.organ, r.code, r.document_id, r.promulgation_date) for r in header.responses_for] == [
+        (SENDER, "125/QĐ-UBND", FIRST, "2026/11/20"),
+        (SENDER, "8/QĐ-UBND", f"{SENDER},2026/11/21,8/QĐ-UBND", "2026/11/21"),
+    ]
+    opaque = ("--about", "0f4d2c1e-mo-phong")
+    refused = CliRunner().invoke(cli, ["pack", str(pki.document), *wanted, *opaque])
+    assert refused.exit_code == 2 and "--about-of" in refused.output
+    run("pack", str(pki.document), *wanted, *opaque, "--about-of", SENDER)
+    assert read_package(target, workdir=tmp_path).header.responses_for[0].organ == SENDER

@@ -280,7 +280,7 @@ def test_new_content_goes_to_all_who_stay(hub: House, tmp_path: Path) -> None:
 
 
 def test_updates_that_are_refused(hub: House) -> None:
-    sent(hub, recipients=(PULLER,))
+    envelope = sent(hub, recipients=(PULLER,))
     base = {"kind": Kind.UPDATE, "document_id": FIRST, "reason": "x"}
     for name, more, recipients, files, error in (
         ("U1", {"content_changed": False}, (PULLER,), True, ChangeError),
@@ -293,6 +293,20 @@ def test_updates_that_are_refused(hub: House) -> None:
         refused(hub, update(hub, name, Business(**base, **more), recipients, files=files), error)  # type: ignore[arg-type]
     hub.submit(hub.recall(FIRST, recipients=(PULLER,)))
     refused(hub, update(hub, "U7", Business(**base, content_changed=True), (PULLER,)), AlreadyRecalled)  # type: ignore[arg-type]
+    # Recalled from all is frozen (REC-03): it goes to nobody else either.
+    more = Business(**base, content_changed=False, receivers=(ReceiverChange(THIRD, True),))  # type: ignore[arg-type]
+    refused(hub, update(hub, "U8", more, (THIRD,), files=False), AlreadyRecalled)
+    assert THIRD not in states(hub, envelope) and lines(hub, THIRD) == []
+
+
+def test_who_was_taken_off_may_be_followed_by_others(hub: House) -> None:
+    """Not recalled, only sent to the wrong agency: the document goes on to the right one."""
+    envelope = sent(hub, recipients=(PULLER,))
+    hub.hub.report_status(SENDER, *hub.status("13", agency=SENDER, about=PULLER, why="Nhầm nơi nhận"))
+    assert states(hub, envelope)[PULLER][0] == "recalled"
+    moved = Business(kind=Kind.UPDATE, document_id=FIRST, reason="Đúng nơi nhận", content_changed=False, receivers=(ReceiverChange(THIRD, True),))
+    hub.submit(update(hub, "U9", moved, (THIRD,), files=False))
+    assert states(hub, envelope)[THIRD][0] == "queued"
 
 
 # -- replacement -------------------------------------------------------------

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from exchange.change_errors import CopyDestroyed
 from exchange.client import Client
 from exchange.config import NodeSettings
 from exchange.delivery import Retry
@@ -67,6 +68,7 @@ class Node:
                 await self.agent.settle()
             while await self.agent.report():
                 pass
+            await self.agent.ask_back()
 
     def read(self, query: Any) -> Any:
         with self.desk.store.read() as connection:
@@ -138,6 +140,9 @@ def test_a_recall_goes_all_the_way(hub: HubProcess, house: House, sandbox: Sandb
             assert [(c["effect"], c["answer"], c["reason"]) for c in life["changes"]] == [("asked", "15", "Ban hành nhầm")]
             with pytest.raises(StatusNotAllowed):
                 recalls.report(recipient.desk, recipient.inbox(document)[0].delivery, "16", "Đổi ý")
+            for code in ("03", "02"):  # what is destroyed is neither registered nor refused
+                with pytest.raises(CopyDestroyed):
+                    recalls.report(recipient.desk, got.delivery, code, "Vào sổ")
 
     asyncio.run(go())
 

@@ -29,10 +29,12 @@ from signing.evidence import check
 from signing.seal import sign_seal
 from signing.trust import Trust
 from tests.connectors import LgspClient, Sdk, give_secrets, said
+from tests.directory_material import unit
 from tests.house import PULLER, PUSHER, SENDER, House, Pki
 from tests.journey.processes import HubProcess
 
 OTHER = {SENDER: "H56.99", PULLER: "vxp.saas.98"}  # another code of each
+SERVED, SERVED_OLD, SERVED_ALIAS = "H56.T02", "000.00.02.H56", "28.22.H56"  # its gateway is PULLER
 FIRST = f"{SENDER},2026/11/20,125/QĐ-UBND"
 
 
@@ -55,6 +57,7 @@ def hub(pki: Pki, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProce
     here = open_hub(load_hub(process.config, {}))
     here.directory.change(SENDER, by="test", legacy_code=OTHER[SENDER])
     here.directory.change(PULLER, by="test", aliases=(OTHER[PULLER],))
+    here.directory.add(unit(SERVED, legacy_code=SERVED_OLD, aliases=(SERVED_ALIAS,), gateway=PULLER), {}, by="test")
     here.close()
     process.start()
     yield process
@@ -244,3 +247,45 @@ def test_our_client_takes_the_receipts(hub: HubProcess, maker: House, tmp_path: 
                 await recipient.submit(maker.package(name, sender=OTHER[SENDER], recipients=(PUSHER,)), now=now())
 
     asyncio.run(go())
+
+
+def test_a_gateway_on_each_profile_under_each_code_of_whom_it_serves(hub: HubProcess, maker: House, tmp_path: Path) -> None:
+    """Old code, alias and own code in Vanthu-Agency, in `to` and in the package: the gateway's system gets it, reports for it, and nobody else does."""
+    codes = {"native": SERVED_OLD, "vxp": SERVED_ALIAS, "lgsp": SERVED_OLD}
+    names = {way: f"{SENDER},2026/11/20,dau-moi-{way}/QĐ-UBND" for way in codes}
+    packages = {way: maker.package(names[way], sender=OTHER[SENDER], recipients=(code,)) for way, code in codes.items()}
+    status = {way: status_of(maker, "01", sender=code, owner=OTHER[SENDER], document_id=names[way]) for way, code in codes.items()}
+    assert said(Sdk.of(hub, SENDER).send(packages["vxp"].read_bytes(), OTHER[SENDER], [SERVED_OLD])) == ""
+    assert LgspClient.of(hub, SENDER).send(packages["lgsp"].read_bytes())["success"]
+
+    async def native() -> None:
+        async with hub.client(SENDER) as sender:
+            envelope = (await sender.submit(packages["native"], now=now())).finding.envelope
+            async with hub.client(PULLER, acting_for=SERVED_ALIAS) as gateway:
+                items, _ = await gateway.inbox(limit=500)
+                assert {i["document_id"] for i in items} >= set(names.values())
+                line = next(i for i in items if i["document_id"] == names["native"])
+                await gateway.fetch(line["delivery"], tmp_path / "got")
+                await gateway.acknowledge(line["delivery"], status["native"][0], now=now(), seal=status["native"][1])
+            assert [(d["recipient"], d["status"]) for d in (await sender.timeline(envelope))["deliveries"]] == [(SERVED, "01")]
+            async with hub.client(PUSHER, acting_for=SERVED_ALIAS) as stranger:
+                with pytest.raises(Refused) as caught:
+                    await stranger.inbox()
+            assert caught.value.hub_code == "access.not_served"
+
+    asyncio.run(native())
+    vxp, lgsp = Sdk.of(hub, PULLER), LgspClient.of(hub, PULLER)
+    lines = vxp.call("getReceivedEdocList", ("servicetype", "eDoc"), ("messagetype", "edoc"))["data"]
+    mine = {x["docId"] for x in lines if x["to"] == SERVED}
+    found = {base64.b64decode(vxp.call("getEdoc", ("docId", docid))["data"]) for docid in mine}
+    assert found == {packages[way].read_bytes() for way in ("vxp", "lgsp")}  # the native one is taken already
+    assert said(vxp.send(status["vxp"][0], SERVED_ALIAS, [OTHER[SENDER]], "status")) == ""
+    assert lgsp.send(status["lgsp"][0], "status")["success"]
+    assert said(Sdk.of(hub, PUSHER).send(status["vxp"][0], SERVED_ALIAS, [OTHER[SENDER]], "status")) == "access.not_the_sender"
+
+    async def both() -> set[str]:
+        async with hub.client(SENDER) as sender:
+            rows = [(await sender.find(names[way]))[0]["envelope"] for way in ("vxp", "lgsp")]
+            return {(await sender.timeline(row))["deliveries"][0]["status"] for row in rows}
+
+    assert asyncio.run(both()) == {"01"}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,9 @@ from exchange.directory import Directory
 from exchange.directory_errors import DirectoryConflict, DirectoryOld, DirectoryRow, DirectorySeal, DirectoryUnreadable
 from exchange.directory_exchange import examine, give_out, take_in
 from exchange.errors import ExchangeError
-from tests.directory_material import file_of, sealed, unit
+from signing.seal import sign_seal
+from tests.directory_material import file_of, sealed, sealing_key, unit
+from tests.evidence_material import stamper
 from tests.house import PULLER, SENDER, House
 
 GOOD = [unit("H56.T01", "Sở Mô phỏng Thanh Hóa (mô phỏng)"), unit("H56.T02", "Xã Mô phỏng (mô phỏng)", parent="H56.T01")]
@@ -54,6 +58,19 @@ def test_an_altered_file_an_altered_seal_and_a_foreign_signer(house: House) -> N
     with pytest.raises(DirectorySeal):
         examine(house.hub.directory, data, seal)
     assert codes(house) == before
+
+
+def test_a_publishers_key_that_has_ended_brings_nothing_with_an_old_time_stamp(house: House, tmp_path: Path) -> None:
+    """The hub's clock decides at this door too: what was stamped in time and kept back is not taken in any more."""
+    moment = house.hub.office.clock()
+    key = sealing_key(house.pki, SENDER, tmp_path / "publisher.pem", begins=moment - timedelta(days=9), ends=moment + timedelta(hours=1))
+    desk = Directory(house.hub.office, signers=frozenset({key.certificate.fingerprint(SHA256()).hex()}))
+    data = file_of(GOOD)
+    seal = sign_seal(hashlib.sha256(data).digest(), key, timestamp=stamper(house.pki))
+    assert examine(desk, data, seal).diff.summary() == "added=2"
+    house.ahead = timedelta(hours=2)
+    with pytest.raises(DirectorySeal):
+        examine(desk, data, seal)
 
 
 def test_the_seal_is_looked_at_before_the_file(house: House) -> None:
