@@ -17,6 +17,7 @@ from signing.errors import PresentationRefused
 from signing.fonts import load_font
 from signing.presentation import Box, CopyForm
 from signing.presentation.anchors import Place
+from signing.reasons import reason
 from signing.report import Reason
 from signing.show import Screen
 from signing.sign_pdf.appearance import read_page
@@ -63,7 +64,7 @@ class Shows:
 
     def warnings(self, file: Path, kind: str, look: Look | None) -> tuple[Reason, ...]:
         """What to know before the signature makes it final; a signed document is not looked at again."""
-        found = look.appearance.warnings if look else ()
+        found = look.appearance.warnings if look else (reason("mark.missing"),) if kind == "attachment" else ()
         if not self.check:
             return found
         main = kind == "document"

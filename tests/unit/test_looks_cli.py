@@ -55,6 +55,20 @@ def test_attachment_and_copy(pki: Pki, tmp_path: Path) -> None:
     assert copied and (copied.kind, copied.form, copied.organisation, copied.problems) == ("copy", "SAO LỤC", "Văn phòng (mô phỏng)", ())
 
 
+def test_a_number_is_read_back_or_refused(pki: Pki, tmp_path: Path) -> None:
+    file = letter(tmp_path / "x.pdf")
+    for number in ("1234567890/SKHCN-CĐS", "07-QĐ/TU"):
+        vanthu("sign", file, *agency(pki), "--kind", "attachment", "--number", number, "-o", tmp_path / "a.pdf")
+        vanthu("verify", tmp_path / "a.pdf", "--kind", "attachment", "--number", number, "--trust", pki.folder / "trust")
+    refused = vanthu("sign", file, *agency(pki), "--kind", "attachment", "--number", "QĐ-UBND", "-o", tmp_path / "b.pdf", code=1)
+    assert "sign.presentation" in refused.stderr and not (tmp_path / "b.pdf").exists()
+
+
+def test_an_attachment_without_its_mark_is_warned_about(pki: Pki, tmp_path: Path) -> None:
+    told = vanthu("sign", letter(tmp_path / "x.pdf"), *agency(pki), "--kind", "attachment", "-o", tmp_path / "a.pdf")
+    assert "mark.missing" in told.stderr
+
+
 def test_what_is_odd_is_said_before_signing(pki: Pki, pictures: tuple[Path, Path], tmp_path: Path) -> None:
     file = letter(tmp_path / "x.pdf")
     told = vanthu("sign", file, *person(pki), "--image", pictures[1], "--box", "1,125,60,175,85", "-o", tmp_path / "y.pdf", "--lang", "en")
