@@ -102,9 +102,9 @@ def warn(screen: Screen, found: tuple[Reason, ...]) -> None:
     if not found or screen.as_json:
         return
     screen.err.print(Text(screen.word("Lưu ý trước khi ký", "Before signing"), style="bold yellow"))
-    for reason in dict.fromkeys(found):
-        place = f" [{reason.place}]" if reason.place else ""
-        screen.err.print(Text(f"  - {screen.word(reason.vi, reason.en)} ({reason.code}){place}"))
+    for each in dict.fromkeys(found):
+        place = f" [{each.place}]" if each.place else ""
+        screen.err.print(Text(f"  - {screen.word(each.vi, each.en)} ({each.code}){place}"))
 
 
 def _image(path: Path) -> bytes:

@@ -280,5 +280,6 @@ def _facts_of_timestamps(signature: SignatureFinding) -> list[Pair]:
     facts: list[Pair] = []
     for stamp in signature.timestamps:
         if not stamp.holds:
-            facts.append((f"{stamp.authority}, {local(stamp.time)}: {stamp.problem}", f"{stamp.authority}, {local(stamp.time)}: {stamp.problem}"))
+            named = ", ".join(part for part in (common_name(stamp.authority), local(stamp.time)) if part)
+            facts.append((f"{named}: {stamp.problem}", f"{named}: {stamp.problem}"))
     return facts
