@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from signing.errors import PolicyUnusable
+from signing import errors
+from signing.errors import PolicyUnusable, SigningError
 from signing.policy import POLICIES, has_valid_person, judge
 from signing.policy_rules import policy
 from signing.reasons import CATALOGUE, reason
@@ -154,3 +155,11 @@ def test_every_reason_says_what_would_have_to_be_different() -> None:
     for code, text in CATALOGUE.items():
         assert text.vi and text.en and text.remedy_vi and text.remedy_en, code
         assert reason(code).vi.endswith(".") and not reason(code).en.endswith("..")
+
+
+def test_every_refusal_of_a_file_says_what_would_have_to_be_different() -> None:
+    """Errors about keys, signing, sources and settings go to who set them; every other one may be said about a file that is verified."""
+    others = {"signing.failed", "timestamp.unavailable", "custody.log_unavailable", "policy.unusable"}
+    about_files = {kind.code for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, SigningError)} - others
+    about_files = {code for code in about_files if not code.startswith(("key.", "sign.", "trust.", "report.", "render."))}
+    assert about_files <= set(CATALOGUE) and "evidence.invalid" in about_files
