@@ -26,6 +26,7 @@ from signing.sign_pdf.looks import SEAL_MM, Look, attachment_look, copy_look, pe
 
 F = TypeVar("F", bound=Callable[..., Any])
 FORMS = {"sao-y": CopyForm.SAO_Y, "sao-luc": CopyForm.SAO_LUC, "trich-sao": CopyForm.TRICH_SAO}
+_UNMARKED = {"attachment": "mark.missing", "copy": "mark.copy_missing"}
 LARGEST_IMAGE = 8 * 1024 * 1024
 
 
@@ -64,7 +65,7 @@ class Shows:
 
     def warnings(self, file: Path, kind: str, look: Look | None) -> tuple[Reason, ...]:
         """What to know before the signature makes it final; a signed document is not looked at again."""
-        found = look.appearance.warnings if look else (reason("mark.missing"),) if kind == "attachment" else ()
+        found = look.appearance.warnings if look else (reason(_UNMARKED[kind]),) if kind in _UNMARKED else ()
         if not self.check:
             return found
         main = kind == "document"

@@ -77,7 +77,15 @@ def test_an_attachment_shows_the_number_of_its_document() -> None:
     assert other.verdict is Verdict.INVALID and {r.code for r in other.reasons} == {"mark.number_differs"}
     bare = judge(file(signature(Role.AGENCY, 2)), kind="attachment", number="7/QĐ-X")
     assert bare.verdict is Verdict.UNDETERMINED and {r.code for r in bare.reasons} == {"mark.missing"}
-    assert judge(file(signature(Role.AGENCY, 2)), kind="copy").verdict is Verdict.VALID
+
+
+def test_a_copy_says_that_it_is_one() -> None:
+    copy = MarkFact("copy", 1, (150.0, 280.0, 200.0, 290.0), form="SAO Y")
+    assert judge(file(signature(Role.AGENCY, 2, mark=copy)), kind="copy").verdict is Verdict.VALID
+    for bare in (None, mark("7/QĐ-X")):
+        found = judge(file(signature(Role.AGENCY, 2, mark=bare)), kind="copy")
+        assert found.verdict is Verdict.UNDETERMINED and {r.code for r in found.reasons} == {"mark.copy_missing"}
+    assert judge(file(signature(Role.AGENCY, 2)), kind="copy", policy="tt15-2025").verdict is Verdict.VALID
 
 
 def failing(state: State, sub: str, code: str = "signature.untrusted", check: str = "chain") -> PdfFindings:
