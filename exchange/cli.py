@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from typing import Any
 
 import click
 from click.shell_completion import get_completion_class
@@ -15,6 +16,7 @@ from exchange.errors import ExchangeError
 from signing.errors import SigningError
 from signing.show import Screen
 
+INTERRUPTED = 130
 _HUB, _AGENCY = "exchange.cli_hub", "exchange.cli_agency"
 PLACES = {
     **dict.fromkeys(("serve", "agency", "queue", "trace", "hold", "release", "resend", "migrate", "doctor"), _HUB),
@@ -49,13 +51,21 @@ class Verbs(click.Group):
                 self.add_command(found, cmd_name)
         return super().get_command(ctx, cmd_name)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """As click does; Ctrl-C is no verdict, so it has an exit code of its own (128 + SIGINT)."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("\nvanthu: đã dừng theo yêu cầu. / stopped.", err=True)
+            sys.exit(INTERRUPTED)
+
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(version="0.1.0", prog_name="vanthu")
 def cli() -> None:
     """Digitally signed document exchange between agencies (Trục liên thông văn bản).
 
-    Exit codes: 0 it holds, 1 it does not hold, 2 wrong usage.
+    Exit codes: 0 it holds, 1 it does not hold, 2 wrong usage, 130 stopped by Ctrl-C.
     """
 
 

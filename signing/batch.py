@@ -6,10 +6,9 @@ processes as there are jobs, each started once and told the trust list once.
 
 from __future__ import annotations
 
-import glob
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -18,16 +17,16 @@ from pathlib import Path
 from signing.errors import SigningError
 from signing.evidence import EvidenceReport, check
 from signing.policy import judge
-from signing.reasons import CATALOGUE
+from signing.reasons import CATALOGUE, reason
 from signing.report import PdfFindings, PdfVerdict, Reason, Role, Verdict
 from signing.report_json import Summary
 from signing.sandbox import Sandbox
 from signing.trust import Trust
+from signing.which_files import EVIDENCE
 from signing.witness_policy import WitnessPolicy
 
-EVIDENCE = (".asice", ".asic", ".zip")
-_IN_FOLDERS = (".pdf", ".asice", ".asic")
 CLAIMED = "claimed"
+UNREADABLE = "evidence.unreadable"
 Result = PdfVerdict | EvidenceReport | Reason
 
 
@@ -60,37 +59,14 @@ class Outcome:
         """The verdict shown to people."""
         if isinstance(self.result, PdfVerdict):
             return self.result.verdict
+        if isinstance(self.result, Reason) and self.result.code == UNREADABLE:
+            return Verdict.UNDETERMINED
         return Verdict.VALID if isinstance(self.result, EvidenceReport) and self.result.ok else Verdict.INVALID
 
     @property
     def reasons(self) -> tuple[Reason, ...]:
         """Why, whatever kind of file it is."""
         return (self.result,) if isinstance(self.result, Reason) else self.result.reasons
-
-
-class NothingThere(Exception):
-    """A name on the command line that is no file, no folder and no pattern that matches."""
-
-
-def expand(names: Iterable[str]) -> list[Path]:
-    """Files named, files in folders named (PDF and evidence files, recursively), and patterns such as ``**/*.pdf``.
-
-    Raises:
-        NothingThere: a name that is none of these.
-    """
-    found: list[Path] = []
-    for name in names:
-        path = Path(name)
-        if path.is_dir():
-            found += sorted(p for p in path.rglob("*") if p.suffix.lower() in _IN_FOLDERS and p.is_file())
-        elif path.exists():
-            found.append(path)
-        else:
-            matched = sorted(Path(m) for m in glob.glob(name, recursive=True)) if glob.has_magic(name) else []
-            if not matched:
-                raise NothingThere(name)
-            found += expand(str(m) for m in matched)
-    return list(dict.fromkeys(found))
 
 
 def verify_files(paths: Sequence[Path], question: Question, sandbox: Sandbox, *, jobs: int) -> Iterator[Outcome]:
@@ -107,6 +83,11 @@ def verify_files(paths: Sequence[Path], question: Question, sandbox: Sandbox, *,
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+    except KeyboardInterrupt:
+        # Nobody waits for what runs: it may have seconds to go.
+        pool.shutdown(wait=False, cancel_futures=True)
+        sandbox.close()
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
@@ -140,9 +121,12 @@ def _evidence(path: Path, question: Question, sandbox: Sandbox) -> EvidenceRepor
         return sandbox.verify(file, question.trust, at=question.at, policy=question.policy, kind=of_kind)
 
     try:
+        path.open("rb").close()  # a file that cannot be read says nothing about what is in it
         return check(path, trust=question.trust, vkeys=question.vkeys, at=question.at, verify=pdf, policy=question.witnesses)
     except SigningError as error:
         return Reason(error.code, f"{error.vi} {error.detail}", f"{error.en} {error.detail}", error.place)
+    except OSError as error:
+        return reason(UNREADABLE, path.name, error.strerror or type(error).__name__)
 
 
 def guess_kind(findings: PdfFindings) -> str:
@@ -162,10 +146,10 @@ def claimed_time(findings: PdfFindings) -> datetime | None:
     return max((s.claimed_time for s in findings.signatures if s.claimed_time is not None), default=None)
 
 
-def plain(reason: Reason) -> Reason:
+def plain(said: Reason) -> Reason:
     """The reason without what belongs to one file only: place and details."""
-    text = CATALOGUE.get(reason.code)
-    return Reason(reason.code, f"{text.vi}.", f"{text.en}.") if text is not None else replace(reason, place="")
+    text = CATALOGUE.get(said.code)
+    return Reason(said.code, f"{text.vi}.", f"{text.en}.") if text is not None else replace(said, place="")
 
 
 class Tally:
@@ -180,9 +164,9 @@ class Tally:
     def add(self, outcome: Outcome) -> None:
         """Count one."""
         self.verdicts[outcome.verdict] += 1
-        for reason in {r.code: r for r in outcome.reasons}.values():
-            self.codes[reason.code] += 1
-            self.texts.setdefault(reason.code, plain(reason))
+        for said in {r.code: r for r in outcome.reasons}.values():
+            self.codes[said.code] += 1
+            self.texts.setdefault(said.code, plain(said))
         self.slowest = sorted([*self.slowest, (outcome.seconds, outcome.path)], key=lambda item: -item[0])[:3]
 
     @property

@@ -17,6 +17,7 @@ from signing.errors import PresentationRefused
 from signing.fonts import load_font
 from signing.presentation import Box, CopyForm
 from signing.presentation.anchors import Place
+from signing.reasons import reason
 from signing.report import Reason
 from signing.show import Screen
 from signing.sign_pdf.appearance import read_page
@@ -25,6 +26,7 @@ from signing.sign_pdf.looks import SEAL_MM, Look, attachment_look, copy_look, pe
 
 F = TypeVar("F", bound=Callable[..., Any])
 FORMS = {"sao-y": CopyForm.SAO_Y, "sao-luc": CopyForm.SAO_LUC, "trich-sao": CopyForm.TRICH_SAO}
+_UNMARKED = {"attachment": "mark.missing", "copy": "mark.copy_missing"}
 LARGEST_IMAGE = 8 * 1024 * 1024
 
 
@@ -63,7 +65,7 @@ class Shows:
 
     def warnings(self, file: Path, kind: str, look: Look | None) -> tuple[Reason, ...]:
         """What to know before the signature makes it final; a signed document is not looked at again."""
-        found = look.appearance.warnings if look else ()
+        found = look.appearance.warnings if look else (reason(_UNMARKED[kind]),) if kind in _UNMARKED else ()
         if not self.check:
             return found
         main = kind == "document"
@@ -101,9 +103,9 @@ def warn(screen: Screen, found: tuple[Reason, ...]) -> None:
     if not found or screen.as_json:
         return
     screen.err.print(Text(screen.word("Lưu ý trước khi ký", "Before signing"), style="bold yellow"))
-    for reason in dict.fromkeys(found):
-        place = f" [{reason.place}]" if reason.place else ""
-        screen.err.print(Text(f"  - {screen.word(reason.vi, reason.en)} ({reason.code}){place}"))
+    for each in dict.fromkeys(found):
+        place = f" [{each.place}]" if each.place else ""
+        screen.err.print(Text(f"  - {screen.word(each.vi, each.en)} ({each.code}){place}"))
 
 
 def _image(path: Path) -> bytes:

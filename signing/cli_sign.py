@@ -15,7 +15,6 @@ import click
 from cryptography import x509
 
 from signing import evidence
-from signing.batch import EVIDENCE
 from signing.cli_looks import Shows, shows, warn
 from signing.cli_options import FILE, now
 from signing.errors import DeferredMismatch, KeyUnusable, SigningError
@@ -28,6 +27,7 @@ from signing.show import Screen, options, refused
 from signing.sign_pdf import AGENCY_FIELD, PERSON_FIELD, Kind, Profile, Waiting, complete, prepare, renew, sign_pdf
 from signing.timestamps import http_timestamper
 from signing.trust import Trust
+from signing.which_files import EVIDENCE
 
 F = TypeVar("F", bound=Callable[..., Any])
 _OUT = click.Path(path_type=Path)
@@ -97,6 +97,11 @@ def _stamper(urls: Sequence[str], trust: Trust | None) -> Callable[[bytes], byte
     return http_timestamper(urls, http_fetch(lambda url: url in urls), trust, now=now)
 
 
+def _check_profile(profile: str, urls: Sequence[str]) -> None:
+    if profile != Profile.B_B and not urls:
+        raise click.UsageError(f"--profile {profile} wants --tsa")
+
+
 def _target(file: Path, output: Path | None, in_place: bool) -> Path:
     if (output is None) == (not in_place):
         raise click.UsageError("either -o or --in-place is wanted")
@@ -153,6 +158,7 @@ def sign(
 ) -> None:
     """Sign a PDF: the authorised person first, then the agency."""
     target, name, moment = _target(file, output, in_place), _field(field, role), now()
+    _check_profile(profile, tsa_urls)
     try:
         trust = Trust.load(trust_folder) if trust_folder else None
         key = _open(key_file, password_file, module, token, key_label, pin_file)
@@ -227,6 +233,7 @@ def timestamp(file: Path, tsa_urls: tuple[str, ...], trust_folder: Path | None, 
 @click.argument("file", type=FILE)
 @click.option("--certificate", type=FILE, required=True, help="PEM file: the signer's certificate first, then its issuers.")
 @_what
+@shows
 @TRUST
 @click.option("-o", "--output", type=_OUT, required=True, help="Where the waiting file goes.")
 @click.option("--state", "state_file", type=_OUT, required=True, help="Where the state (JSON) goes: what is to be signed, and how.")
@@ -243,20 +250,24 @@ def sign_prepare(
     trust_folder: Path | None,
     output: Path,
     state_file: Path,
+    shown: Shows,
     screen: Screen,
 ) -> None:
     """Prepare a PDF for a key that is elsewhere; the state says what it must sign."""
+    moment = now()
     try:
         trust = Trust.load(trust_folder) if trust_folder else None
         held = _certificates(certificate)
         if not held:
             raise KeyUnusable("no certificate", place=str(certificate))
         _unchecked(screen, trust)
+        look = shown.look(file, role, kind, moment)
+        warn(screen, shown.warnings(file, kind, look))
         state = prepare(
             file,
             output,
             Holder(held[0], issuers_of(held[0], held[1:])),
-            now=now(),
+            now=moment,
             role=Role(role),
             field=_field(field, role),
             kind=cast(Kind, kind),
@@ -264,6 +275,8 @@ def sign_prepare(
             scheme=Scheme(scheme),
             reason=reason,
             location=location,
+            appearance=look.appearance if look else None,
+            boxes=look.boxes if look else None,
         )
         state_file.write_text(state.to_json())
     except SigningError as error:
@@ -297,6 +310,7 @@ def sign_complete(
     screen: Screen,
 ) -> None:
     """Put the signature value into the waiting FILE, after checking that both belong together."""
+    _check_profile(profile, tsa_urls)
     try:
         state = Waiting.from_json(state_file.read_text())
         value = _value(signature_file.read_bytes())

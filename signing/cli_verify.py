@@ -6,10 +6,11 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
@@ -18,20 +19,21 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.text import Text
 
 from signing import wording
-from signing.batch import CLAIMED, NothingThere, Outcome, Question, Tally, expand, verify_files
+from signing.batch import CLAIMED, Outcome, Question, Tally, verify_files
 from signing.cli_options import TRUST, now
 from signing.errors import SigningError
 from signing.evidence import EvidenceReport
-from signing.explain import explain
+from signing.explain import explain, explain_reasons
 from signing.keys import open_key
 from signing.policy_rules import POLICIES, policy
-from signing.report import PdfVerdict, Verdict, to_json
+from signing.report import PdfVerdict, State, Verdict, to_json
 from signing.report_files import ReportFiles
 from signing.report_json import FORMAT, Shown, document_report, evidence_report, line, refused_report, tool
 from signing.sandbox import Sandbox
 from signing.show import Screen, options, refused
 from signing.show_evidence import show_evidence
 from signing.trust import Trust
+from signing.which_files import NothingThere, expand, spooled
 from signing.witness_policy import WitnessPolicy, load_policy
 from signing.wording import VIETNAM, safe
 
@@ -83,7 +85,7 @@ class Wanted:
 def verify(
     files: tuple[str, ...], trust_folder: Path, policies: tuple[str, ...], kind: str, number: str, at_text: str, jobs: int | None, screen: Screen, **more: Any
 ) -> None:
-    """Verify PDFs, folders of PDFs and evidence files (.asice), offline."""
+    """Verify PDFs, folders of PDFs and evidence files (.asice), offline; - is standard input."""
     wanted = Wanted(jobs=jobs or os.cpu_count() or 1, **more)
     if wanted.report_pdf and not wanted.key:
         raise click.UsageError("--report-pdf wants --key: the report is signed.")
@@ -93,10 +95,11 @@ def verify(
         policy_name, witnesses = _policies(policies, trust_folder)
         trust = Trust.load(trust_folder)
         vkeys = tuple((trust_folder / "log.vkey").read_text().split()) if (trust_folder / "log.vkey").exists() else ()
-        paths = expand(files)
         at = _moment(at_text)
         question = Question(trust, at or now(), policy_name, kind, number, at_text == CLAIMED, vkeys, witnesses)
-        code = _run(screen, paths, question, wanted)
+        with TemporaryDirectory(prefix="vanthu-") as folder:
+            given, shown_as = spooled(files, Path(folder))
+            code = _run(screen, expand(given), shown_as, question, wanted)
     except SigningError as error:
         refused(screen, error)
         sys.exit(2)
@@ -137,8 +140,8 @@ def _moment(text: str) -> datetime | None:
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=VIETNAM)
 
 
-def _run(screen: Screen, paths: list[Path], question: Question, wanted: Wanted) -> int:
-    """Verify, show, write; the exit code: 0 all hold, 1 some do not."""
+def _run(screen: Screen, paths: list[Path], shown_as: Mapping[Path, Path], question: Question, wanted: Wanted) -> int:
+    """Verify, show, write; the exit code: 0 all hold, 1 some do not. `shown_as` gives other names for some paths."""
     if not paths:
         raise click.UsageError("There is no PDF or evidence file in the folder.")
     key = open_key(wanted.key, password=_password(wanted)) if wanted.key else None
@@ -149,6 +152,7 @@ def _run(screen: Screen, paths: list[Path], question: Question, wanted: Wanted) 
     output = _Output(screen, question, wanted, len(paths))
     try:
         for outcome in _watched(screen, verify_files(paths, question, sandbox, jobs=wanted.jobs), len(paths)):
+            outcome = replace(outcome, path=shown_as.get(outcome.path, outcome.path))
             tally.add(outcome)
             output.show(outcome)
             if reports.wanted and isinstance(outcome.result, PdfVerdict):
@@ -226,8 +230,9 @@ class _Output:
             _show(self.screen, outcome)
         else:
             self._one_line(outcome)
-        if self.wanted.explained and isinstance(outcome.result, PdfVerdict):
-            self.screen.explanations(explain(outcome.result))
+        if self.wanted.explained:
+            doubt = State.INDETERMINATE if outcome.verdict is Verdict.UNDETERMINED else State.FAILED
+            self.screen.explanations(explain(outcome.result) if isinstance(outcome.result, PdfVerdict) else explain_reasons(outcome.reasons, doubt))
         self._written += 1
 
     def _one_line(self, outcome: Outcome) -> None:
@@ -269,7 +274,7 @@ def _shown(outcome: Outcome) -> Shown:
     name = str(outcome.path)
     if isinstance(outcome.result, PdfVerdict):
         return document_report(name, outcome.result, judged_at=outcome.at, claimed=outcome.claimed)
-    return evidence_report(name, outcome.result) if isinstance(outcome.result, EvidenceReport) else refused_report(name, outcome.result)
+    return evidence_report(name, outcome.result) if isinstance(outcome.result, EvidenceReport) else refused_report(name, outcome.result, outcome.verdict)
 
 
 def _show(screen: Screen, outcome: Outcome) -> None:

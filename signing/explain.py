@@ -5,6 +5,7 @@ With the facts of this file: which certificate, which time, which bytes, until w
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from signing import wording
@@ -87,6 +88,11 @@ def explain(verdict: PdfVerdict) -> tuple[Explanation, ...]:
             found.append(_of_document(verdict, reason))
             said.add(("", reason.code))
     return tuple(found)
+
+
+def explain_reasons(reasons: Sequence[Reason], state: State) -> tuple[Explanation, ...]:
+    """One explanation for each reason about a file that is no PDF."""
+    return tuple(Explanation(r.place, "document", state, r.code, r.vi, r.en, *remedy(r.code)) for r in dict.fromkeys(reasons))
 
 
 def _of_signature(signature: SignatureFinding, lenient: frozenset[str]) -> list[Explanation]:
@@ -280,5 +286,6 @@ def _facts_of_timestamps(signature: SignatureFinding) -> list[Pair]:
     facts: list[Pair] = []
     for stamp in signature.timestamps:
         if not stamp.holds:
-            facts.append((f"{stamp.authority}, {local(stamp.time)}: {stamp.problem}", f"{stamp.authority}, {local(stamp.time)}: {stamp.problem}"))
+            named = ", ".join(part for part in (common_name(stamp.authority), local(stamp.time)) if part)
+            facts.append((f"{named}: {stamp.problem}", f"{named}: {stamp.problem}"))
     return facts

@@ -165,10 +165,14 @@ def _judge_marks(findings: PdfFindings, kind: str, number: str, judgement: _Judg
         shown = {role: next((s.mark for s in _of(findings, role) if s.mark is not None), None) for role in (Role.PERSON, Role.AGENCY)}
         off = pair_problem(shown[Role.PERSON], shown[Role.AGENCY])
         judgement.warnings += [off] if off is not None else []
-    if kind != "attachment":
+    if kind == "document":
         return
-    marks = [s.mark for s in _of(findings, Role.AGENCY) if s.mark is not None and s.mark.kind == "attachment"]
-    if not marks:
+    marks = [s.mark for s in _of(findings, Role.AGENCY) if s.mark is not None and s.mark.kind == kind]
+    if kind == "copy":
+        # Without the form of the copy (Annex I-II-I.3) it is only a document that no person signed.
+        if not marks:
+            judgement.doubt("SIG_CONSTRAINTS_FAILURE", reason("mark.copy_missing"))
+    elif not marks:
         judgement.doubt("SIG_CONSTRAINTS_FAILURE", reason("mark.missing"))
     elif number and not any(numbers_equal(m.number, number) for m in marks):
         judgement.fail("SIG_CONSTRAINTS_FAILURE", reason("mark.number_differs", "", f"{marks[0].number} ≠ {number}"))

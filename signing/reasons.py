@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from signing.reasons_of_evidence import EVIDENCE
 from signing.reasons_of_following import FOLLOWING
 from signing.reasons_of_presentation import PRESENTATION
+from signing.reasons_of_refusals import REFUSALS
 from signing.report import Reason
 
 
@@ -333,7 +334,7 @@ _add(
     "Hình ảnh phải nằm trong khung của trường đã khai báo trước khi ký.",
     "The appearance must stay within the box declared before signing.",
 )
-for _row in (*PRESENTATION, *FOLLOWING, *EVIDENCE):
+for _row in (*PRESENTATION, *FOLLOWING, *EVIDENCE, *REFUSALS):
     _add(*_row)
 # Sources of trust and revocation.
 _add(

@@ -6,6 +6,13 @@ would have to be different in Vietnamese and in English. ``lint.*`` are warnings
 
 PRESENTATION: tuple[tuple[str, str, str, str, str], ...] = (
     (
+        "mark.copy_missing",
+        "Bản sao không ghi hình thức sao ở góc trên bên phải trang đầu",
+        "The copy does not show its form at the top right of its first page",
+        "Bản sao điện tử phải hiện SAO Y, SAO LỤC hoặc TRÍCH SAO, cơ quan sao và thời gian ký (NĐ 30/2020 Phụ lục I-II-I.3).",
+        "An electronic copy shows SAO Y, SAO LỤC or TRÍCH SAO, the copying agency and the signing time (NĐ 30/2020 Annex I-II-I.3).",
+    ),
+    (
         "mark.transparency",
         "Ảnh chữ ký không có nền trong suốt",
         "The image of the signature has no transparent ground",

@@ -192,9 +192,9 @@ def evidence_report(file: str, report: EvidenceReport) -> EvidenceShown:
     return EvidenceShown(file, verdict, verdict.vi, verdict.en, report)
 
 
-def refused_report(file: str, reason: Reason) -> RefusedShown:
+def refused_report(file: str, reason: Reason, verdict: Verdict = Verdict.INVALID) -> RefusedShown:
     """The report on a file that could not be opened."""
-    return RefusedShown(file, Verdict.INVALID, Verdict.INVALID.vi, Verdict.INVALID.en, shown([reason])[0])
+    return RefusedShown(file, verdict, verdict.vi, verdict.en, shown([reason])[0])
 
 
 def report(documents: Iterable[Shown], summary: Summary, *, made_at: datetime) -> dict[str, Any]:

@@ -82,16 +82,21 @@ def true_indication(verdict: PdfVerdict, signature: SignatureFinding) -> tuple[S
     """
     state = outcome(signature, excused(verdict))
     if state is not State.FAILED and standing(verdict, signature) is State.FAILED:
-        return State.FAILED, _sub(verdict.sub_indication, "FORMAT_FAILURE")
+        return State.FAILED, _of_failed(verdict.sub_indication, "FORMAT_FAILURE")
     if state is State.FAILED:
         changed = any(not c.lawful for c in signature.changes) or "pdf.tampered.changed" in {r.code for r in signature.reasons}
-        return state, _sub(signature.sub_indication or verdict.sub_indication, "HASH_FAILURE" if changed or not signature.intact else "FORMAT_FAILURE")
+        return state, _of_failed(signature.sub_indication or verdict.sub_indication, "HASH_FAILURE" if changed or not signature.intact else "FORMAT_FAILURE")
     if state is State.PASSED and verdict.verdict is not Verdict.VALID:
         return State.INDETERMINATE, "SIG_CONSTRAINTS_FAILURE"
     if state is State.PASSED:
         return state, ""
     own = signature.sub_indication or verdict.sub_indication
     return State.INDETERMINATE, "SIG_CONSTRAINTS_FAILURE" if own in _FAILED.split() else _sub(own, "GENERIC")
+
+
+def _of_failed(code: str, otherwise: str) -> str:
+    """Table 6 pairs TOTAL-FAILED with six sub-indications only; a stricter verdict of ours falls under the nearest."""
+    return code if code in _FAILED.split() else otherwise
 
 
 def _sub(code: str, otherwise: str) -> str:
@@ -382,5 +387,5 @@ def _no_signature(root: etree._Element, verdict: PdfVerdict) -> None:
     _constraints(element, verdict, None)
     _document(element, verdict)
     failed = verdict.verdict is Verdict.INVALID
-    sub = _sub(verdict.sub_indication, "FORMAT_FAILURE" if failed else "GENERIC")
+    sub = _of_failed(verdict.sub_indication, "FORMAT_FAILURE") if failed else _sub(verdict.sub_indication, "GENERIC")
     _status(element, "SignatureValidationStatus", _MAIN[State.FAILED if failed else State.INDETERMINATE], sub)

@@ -15,7 +15,9 @@ import resource
 import signal
 import threading
 from datetime import datetime
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from signing.policy import judge
@@ -79,7 +81,7 @@ class _Worker:
     def __init__(self, limits: tuple[int, int]) -> None:
         self._pipe, child = _context.Pipe()
         self._process = _context.Process(target=_serve, args=(child, *limits), daemon=True, name="vanthu-verifier")
-        self._process.start()
+        _start_unheard(self._process)
         child.close()
         self._known = ""
 
@@ -100,6 +102,16 @@ class _Worker:
         if self._process.is_alive():
             self._process.kill()
         self._process.join(5)
+
+
+def _start_unheard(process: BaseProcess) -> None:
+    """Start a worker that a Ctrl-C at the terminal does not reach: whoever started it ends it, without a trace on the screen."""
+    resource_tracker.ensure_running()  # it would lift the mask when it is started in between
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        process.start()  # a mask is inherited, and holds while the interpreter is still starting
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _serve(pipe: Connection, cpu_seconds: int, memory_mb: int) -> None:

@@ -140,7 +140,7 @@ class Screen:
                 rows.append((word(*label), text if isinstance(text, Text) else Text(text)))
 
         add(("Cơ quan", "Organisation"), s.organisation)
-        add(("Ký lúc", "Signed at"), self._times(s))
+        add(("Đóng dấu lúc", "Stamped at") if s.role is Role.TIMESTAMP else ("Ký lúc", "Signed at"), self._times(s))
         for code in (INTEGRITY, KEY_MATCH, CERT):
             add(wording.QUESTIONS[code], self._answer(answered[code]))
         for code in (VALIDITY, SCOPE, STATUS):
@@ -165,6 +165,9 @@ class Screen:
 
     def _times(self, s: SignatureFinding) -> str:
         proven = self.word(*words(wording.PROOFS, s.best_time_source))
+        if s.role is Role.TIMESTAMP:
+            stamp = s.timestamps[0] if s.timestamps else None
+            return local(stamp.time if stamp is not None else s.best_time)
         claimed = self.word(f"khai {local(s.claimed_time)}", f"claimed {local(s.claimed_time)}")
         if s.best_time_source in wording.PROVEN:
             return claimed + self.word(f"\nchứng minh {local(s.best_time)} ({proven})", f"\nproven {local(s.best_time)} ({proven})")
@@ -198,7 +201,7 @@ class Screen:
         for stamp in s.timestamps:
             mark = MARKS["passed" if stamp.holds else "failed"]
             problem = f" ({stamp.problem})" if stamp.problem else ""
-            lines.append(f"{mark} {local(stamp.time)} · {stamp.authority} · {self.word(*words(wording.TIMESTAMPS, stamp.kind))}{problem}")
+            lines.append(f"{mark} {local(stamp.time)} · {common_name(stamp.authority)} · {self.word(*words(wording.TIMESTAMPS, stamp.kind))}{problem}")
         return "\n".join(lines)
 
     def explanations(self, found: Sequence[Explanation]) -> None:

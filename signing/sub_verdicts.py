@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from signing import wording
-from signing.report import Indication, PdfVerdict, SignatureFinding, State
+from signing.report import Indication, PdfVerdict, Role, SignatureFinding, State
 from signing.wording import common_name, day, local, words
 
 _WORST = (State.FAILED, State.INDETERMINATE, State.PASSED, State.SKIPPED)
@@ -115,9 +115,10 @@ def _scope(signature: SignatureFinding) -> Answer:
     if "signature.certificate_kind" in codes and state is State.PASSED:
         state = State.INDETERMINATE
     kind_vi, kind_en = words(wording.CERTIFICATE_KINDS, signature.certificate_kind) if signature.certificate_kind else wording.CERTIFICATE_KINDS[""]
+    use_vi, use_en = ("đóng dấu thời gian", "time-stamp") if signature.role is Role.TIMESTAMP else ("ký", "sign")
     end_vi, end_en = {
-        State.PASSED: ("được dùng để ký", "may be used to sign"),
-        State.FAILED: ("không được dùng để ký", "may not be used to sign"),
+        State.PASSED: (f"được dùng để {use_vi}", f"may be used to {use_en}"),
+        State.FAILED: (f"không được dùng để {use_vi}", f"may not be used to {use_en}"),
     }.get(state, ("chưa xác định phạm vi sử dụng", "scope of use not determined"))
     return Answer(SCOPE, state, f"Chứng thư {kind_vi}, {end_vi}.", f"Certificate {kind_en}, {end_en}.")
 

@@ -169,6 +169,14 @@ def read_token(
         raise TimestampInvalid(f"{type(error).__name__}: {error}"[:200], place=authority) from error
 
 
+def stated_time(token: bytes) -> datetime | None:
+    """The time that a token names, whether or not it proves anything; None when it cannot be read."""
+    try:
+        return _info(read_signed_data(token)).time
+    except (SigningError, ValueError, IndexError):
+        return None
+
+
 def _wanted(digest: Digest, algorithm: str) -> bytes | None:
     if algorithm in _WEAK:
         raise TimestampInvalid(f"imprint by {algorithm}")

@@ -105,6 +105,7 @@ CERTIFICATE_KINDS: dict[str, Pair] = {
     "official": ("chuyên dùng công vụ", "official-duty"),
     "public": ("công cộng", "public"),
     "foreign": ("nước ngoài", "foreign"),
+    "timestamp": ("dấu thời gian", "time-stamp"),
     "": ("chưa rõ loại", "kind unknown"),
 }
 SYNTAX: dict[str, Pair] = {
@@ -261,7 +262,8 @@ def _clean(value: Any) -> Any:
 
 def local(moment: datetime | None) -> str:
     """Vietnam's time, to the second, with its zone (NĐ 30/2020 Annex I)."""
-    return moment.astimezone(VIETNAM).strftime("%d/%m/%Y %H:%M:%S +07:00") if moment is not None else "—"
+    known = moment is not None and moment.year > 1  # the year one: a time-stamp that names no time
+    return moment.astimezone(VIETNAM).strftime("%d/%m/%Y %H:%M:%S +07:00") if moment is not None and known else "—"
 
 
 def day(moment: datetime | None) -> str:

@@ -6,8 +6,10 @@ import re
 import unicodedata
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 
-# 7/QĐ-UBND, 30/2020/NĐ-CP, 12/SY-UBND, 1234/VPCP-KGVX: digits, perhaps a year, then letters (never a date).
-_NUMBER = re.compile(r"(?<![\w/.-])\d{1,6}[a-zđ]?(?:/(?:19|20)\d\d)?/[^\W\d_][\w.&]*(?:\s?-\s?[\w.&]+)*", re.IGNORECASE)
+# 7/QĐ-UBND, 30/2020/NĐ-CP, 12/SY-UBND, 1234/VPCP-KGVX: digits, perhaps a year, then letters (never a date);
+# Party organs write 07-QĐ/TU. However many digits: what a signer may put on a page is read back.
+_SYMBOL = r"[^\W\d_][\w.&]*(?:\s?-\s?[\w.&]+)*"
+_NUMBER = re.compile(rf"(?<![\w/.-])\d+[a-zđ]?(?:(?:/(?:19|20)\d\d)?[ ]?/[ ]?{_SYMBOL}|[ ]?-[ ]?{_SYMBOL}[ ]?/[ ]?{_SYMBOL})", re.IGNORECASE)
 _ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:[.,]\d{1,9})?(?:\s?(Z|[+-]\d\d:?\d\d))?")
 _VIETNAMESE = re.compile(r"(\d\d?)[/.-](\d\d?)[/.-](\d{4}),?\s{1,3}(\d\d):(\d\d):(\d\d)(?:\s{0,2}(Z|[+-]\d\d:?\d\d))?")
 _DASHES = dict.fromkeys(map(ord, "‐‑‒–—−"), "-")

@@ -21,6 +21,8 @@ from signing.reasons import reason
 LEADING = 12.0
 MARGIN_MM = 15.0  # right margin, NĐ 30 Annex I-I-I.4: 15–20 mm
 TOP_MM = 5.0  # within the top margin of 20–25 mm, so that no text is covered
+HEAD_MM = 20.0  # the least top margin that a document has (NĐ 30 Annex I-I-I.4)
+EDGE_MM = 3.0  # nearer to the edge of the paper printers leave out
 LONGEST = 300  # characters of an organisation's name or a number
 SEAL_MM = (20.0, 60.0)
 
@@ -112,7 +114,8 @@ def _text(kind: str, lines: list[str], time: datetime, page: Page, typeface: Typ
     wrapped = [part for line in lines for part in _wrapped(line, subset, (page_width / 2 - margin) / POINT_MM)]
     width = max(subset.width(line, SIZE) for line in wrapped)
     height = LEADING * len(wrapped)
-    top = (below.bottom - 1) if below else page_height - TOP_MM
+    # A mark of four lines goes up a little rather than down onto the text.
+    top = (below.bottom - 1) if below else page_height - min(max(HEAD_MM - height * POINT_MM, EDGE_MM), TOP_MM)
     right = page_width - margin
     box = Box(right - width * POINT_MM, top - height * POINT_MM, right, top)
     if box.bottom < page_height * 3 / 4:

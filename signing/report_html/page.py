@@ -159,7 +159,8 @@ def _stamps(s: SignatureFinding) -> str:
     rows = []
     for t in s.timestamps:
         problem = f"<br>{escape(t.problem)}" if t.problem else ""
-        rows.append((mark(State.PASSED if t.holds else State.FAILED) + time(t.time) + problem, escape(t.authority), both(words(wording.TIMESTAMPS, t.kind))))
+        shown = mark(State.PASSED if t.holds else State.FAILED) + time(t.time) + problem
+        rows.append((shown, escape(common_name(t.authority)), both(words(wording.TIMESTAMPS, t.kind))))
     return table(("Dấu thời gian", "Time-stamps"), (("Thời điểm", "Time"), ("Nơi cấp", "Authority"), ("Loại", "Kind")), rows)
 
 

@@ -86,7 +86,7 @@ def check_order(source: Path, holder: Holder, role: Role, kind: Kind, trust: Tru
     """
     known = Role.AGENCY if trust is not None and holder.sha256 in trust.agency_certificates else _role_of(holder.certificate)
     if known is not role and known is not Role.UNKNOWN:
-        raise CertificateUnusable(f"the certificate of a {known} does not sign for a {role}", place=holder.certificate.subject.rfc4514_string())
+        raise CertificateUnusable(f"a certificate of the kind {known} does not sign in the role {role}", place=holder.certificate.subject.rfc4514_string())
     if role is not Role.AGENCY or kind != "document":
         return
     if trust is None:

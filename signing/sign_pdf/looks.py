@@ -16,6 +16,7 @@ from pyhanko.pdf_utils.reader import PdfFileReader
 
 from signing.errors import PdfUnusable, PresentationRefused
 from signing.fonts import Typeface
+from signing.marks import number_in, numbers_equal
 from signing.presentation import Appearance, Box, CopyForm, Page, seal_box
 from signing.presentation.anchors import Place, signing_place
 from signing.presentation.appearances import agency_seal, attachment_mark, check_seal_size, copy_mark, person_image
@@ -76,15 +77,23 @@ def seal_look(path: Path, png: bytes, *, seal_mm: float = SEAL_MM, strict: bool 
 
 
 def attachment_look(path: Path, number: str, now: datetime, *, organisation: str = "", typeface: Typeface | None = None) -> Look:
-    """The mark of a separate attachment; `number` is the main document's number and symbol, `now` the signing time."""
+    """The mark of a separate attachment; `number` is the main document's number and symbol, `now` the signing time.
+
+    Raises:
+        PresentationRefused: as `attachment_mark`, or a number that a verifier would not read back as one.
+    """
     page = read_page(path, 1)
-    return _marked(attachment_mark(number, now, page=page, organisation=organisation, typeface=typeface, below=_above(path)), page)
+    return _marked(attachment_mark(number, now, page=page, organisation=organisation, typeface=typeface, below=_above(path)), page, number)
 
 
 def copy_look(path: Path, form: CopyForm, agency: str, number: str, now: datetime, *, typeface: Typeface | None = None) -> Look:
-    """The mark of a certified electronic copy."""
+    """The mark of a certified electronic copy.
+
+    Raises:
+        PresentationRefused: as `attachment_look`.
+    """
     page = read_page(path, 1)
-    return _marked(copy_mark(form, agency, number, now, page=page, typeface=typeface, below=_above(path)), page)
+    return _marked(copy_mark(form, agency, number, now, page=page, typeface=typeface, below=_above(path)), page, number)
 
 
 def declared_places(path: Path) -> dict[str, Place]:
@@ -109,7 +118,10 @@ def declared_places(path: Path) -> dict[str, Place]:
         raise PdfUnusable(f"{type(error).__name__}: {error}"[:300], place=path.name) from error
 
 
-def _marked(mark: Appearance, page: Page) -> Look:
+def _marked(mark: Appearance, page: Page, number: str) -> Look:
+    # The verifier compares the number that it reads from the page (SIG-05): better refused here than missed there.
+    if number.strip() and not numbers_equal(number_in(mark.text), number):
+        raise PresentationRefused(f"“{number.strip()[:60]}” does not read as a number and symbol such as 7/QĐ-UBND", place=mark.kind)
     return Look(mark, {AGENCY_FIELD: field_box(mark, page)})
 
 

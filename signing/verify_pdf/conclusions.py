@@ -6,24 +6,20 @@ A signature is judged at the best proven time, never at the claimed one.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from signing.algorithms import bits_of, has_named_curve, key_of, strength
+from signing.algorithms import bits_of, has_named_curve, strength
 from signing.errors import CmsBroken, NotDer
 from signing.reasons import reason
 from signing.report import (
-    CertificateFacts,
     Check,
     Indication,
     Level,
-    Reason,
     RevocationFact,
     Role,
     SignatureFinding,
@@ -32,12 +28,12 @@ from signing.report import (
 )
 from signing.signed_data import check, is_bound, signer_certificate
 from signing.trust import ChainResult, Trust
+from signing.verify_pdf.finding_parts import changes_level, facts_of, said, worst
 from signing.verify_pdf.reading import PADES, Material, Signature, subject_text
 from signing.verify_pdf.roles import role_of
+from signing.verify_pdf.stamp_findings import timestamp_finding
 from signing.verify_pdf.stamps import EXPIRED, covering_stamps, document_stamps, earliest, own_stamps
 
-_DER = Encoding.DER
-_LAWFUL_LEVEL = {"signature": "form_filling", "timestamp": "lta_updates", "validation_data": "lta_updates", "metadata": "lta_updates"}
 _CHAIN = {
     "CERTIFICATE_CHAIN_GENERAL_FAILURE": "signature.certificate_unreadable",
     "CRYPTO_CONSTRAINTS_FAILURE": "signature.weak_algorithm",
@@ -54,82 +50,10 @@ def conclude(signatures: Sequence[Signature], material: Material, trust: Trust, 
     found = []
     for signature in signatures:
         if signature.is_timestamp:
-            found.append(_timestamp_finding(signature, stamps[signature.revision]))
+            found.append(timestamp_finding(signature, stamps[signature.revision]))
         else:
             found.append(_Conclusion(signature, material, trust, at, covering_stamps(signature, stamps)).finding())
     return tuple(found)
-
-
-def _timestamp_finding(signature: Signature, stamp: TimestampFact) -> SignatureFinding:
-    untrusted = stamp.problem.startswith(("NO_CERTIFICATE_CHAIN_FOUND", EXPIRED))
-    state = State.PASSED if stamp.holds else State.INDETERMINATE if untrusted else State.FAILED
-    checks = [*signature.checks, Check("timestamp", state, "" if stamp.holds else _stamp_reason(stamp), stamp.problem, _stamp_problem(stamp))]
-    indication, sub = worst(checks)
-    reasons = [*signature.reasons, *_said(signature)]
-    if not stamp.holds:
-        reasons.append(reason(_stamp_reason(stamp), signature.field, stamp.problem))
-    return SignatureFinding(
-        field=signature.field,
-        role=Role.TIMESTAMP,
-        signer=stamp.authority,
-        level=Level.B_LTA,
-        best_time=stamp.time if stamp.holds else None,
-        best_time_source="document_timestamp",
-        revocation="good" if stamp.holds else "unknown",
-        revision=signature.revision,
-        revisions=signature.revisions,
-        changes_after=changes_level(signature),
-        changes=tuple(signature.changes),
-        intact=stamp.holds or untrusted,
-        trusted=stamp.holds,
-        indication=indication,
-        sub_indication=sub,
-        reasons=tuple(reasons),
-        digest=signature.signed.digest,
-        scheme=signature.signed.scheme,
-        timestamps=(stamp,),
-        byte_range=signature.byte_range,
-        covers_whole_file=signature.covers_whole_file,
-        checks=tuple(checks),
-        signature_value=signature.signed.signature,
-        message_digest=signature.signed.message_digest,
-    )
-
-
-def _said(signature: Signature) -> list[Reason]:
-    """Reasons of the checks that a path made itself."""
-    return [reason(c.reason, signature.field, c.detail) for c in signature.checks if c.reason]
-
-
-def _stamp_problem(stamp: TimestampFact) -> str:
-    if stamp.holds:
-        return ""
-    known = {"NO_CERTIFICATE_CHAIN_FOUND": "NO_CERTIFICATE_CHAIN_FOUND", EXPIRED: "OUT_OF_BOUNDS_NO_POE"}
-    return next((sub for start, sub in known.items() if stamp.problem.startswith(start)), "SIG_CONSTRAINTS_FAILURE")
-
-
-def _stamp_reason(stamp: TimestampFact) -> str:
-    codes = {"NO_CERTIFICATE_CHAIN_FOUND": "signature.timestamp_untrusted", "OUT_OF_BOUNDS_NO_POE": "signature.timestamp_expired"}
-    return codes.get(_stamp_problem(stamp), "signature.timestamp_broken")
-
-
-def changes_level(signature: Signature) -> str:
-    """The kinds of later changes as one word."""
-    if signature.changes_after:
-        return signature.changes_after
-    if any(not c.lawful for c in signature.changes):
-        return "other"
-    levels = {_LAWFUL_LEVEL.get(c.kind, "other") for c in signature.changes}
-    return next((level for level in ("other", "form_filling", "lta_updates") if level in levels), "none")
-
-
-def worst(checks: Sequence[Check]) -> tuple[Indication, str]:
-    """Indication and sub-indication that follow from `checks`: a failure counts before a doubt."""
-    for state, indication in ((State.FAILED, Indication.FAILED), (State.INDETERMINATE, Indication.INDETERMINATE)):
-        for item in checks:
-            if item.state is state:
-                return indication, item.sub_indication
-    return Indication.PASSED, ""
 
 
 class _Conclusion:
@@ -138,7 +62,7 @@ class _Conclusion:
     def __init__(self, signature: Signature, material: Material, trust: Trust, at: datetime, covering: Sequence[TimestampFact]) -> None:
         self.signature, self.material, self.trust, self.at = signature, material, trust, at
         self.checks = list(signature.checks)
-        self.reasons = [*signature.reasons, *_said(signature)]
+        self.reasons = [*signature.reasons, *said(signature)]
         self.timestamps = [*own_stamps(signature.signed, material, trust, at, covering), *covering]
         self.certificate: x509.Certificate | None = None
         self.der = b""
@@ -326,26 +250,3 @@ class _Conclusion:
             signature_value=signature.signed.signature,
             message_digest=signature.signed.message_digest,
         )
-
-
-_facts: dict[bytes, CertificateFacts] = {}
-
-
-def facts_of(certificate: x509.Certificate, der: bytes = b"") -> CertificateFacts:
-    """A certificate as shown; the few that come again and again are kept."""
-    der = der or certificate.public_bytes(_DER)
-    known = _facts.get(der)
-    if known is None:
-        if len(_facts) > 1024:
-            _facts.clear()
-        known = _facts[der] = CertificateFacts(
-            subject=certificate.subject.rfc4514_string(),
-            issuer=certificate.issuer.rfc4514_string(),
-            serial=f"{certificate.serial_number:x}",
-            sha256=hashlib.sha256(der).hexdigest(),
-            not_before=certificate.not_valid_before_utc,
-            not_after=certificate.not_valid_after_utc,
-            key=key_of(certificate),
-            der=der,
-        )
-    return known

@@ -4,20 +4,32 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.x509.oid import NameOID
 
 from signing.errors import CmsBroken, NotDer, TimestampInvalid
 from signing.report import TimestampFact
 from signing.signed_data import SignedData, imprint_algorithm, signer_certificate
-from signing.timestamps import Token, read_token
+from signing.timestamps import Token, read_token, stated_time
 from signing.trust import Trust
 from signing.verify_pdf.reading import Material, Signature, subject_text
 
 CLOCKS_APART = timedelta(days=1)  # a signer's claimed time may stand for the moment of judgement
+UNREADABLE_TIME = datetime.min.replace(tzinfo=UTC)  # a token that does not even name a time
 EXPIRED = "past its authority's life"
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentStamp:
+    """A document time-stamp: the fact, the token when it could be read and is over the file, the authority's certificate when it can be decoded."""
+
+    fact: TimestampFact
+    token: Token | None = None
+    certificate: x509.Certificate | None = None
 
 
 def best_time_of(signature: Signature, signatures: Sequence[Signature], material: Material, trust: Trust, at: datetime) -> datetime:
@@ -26,23 +38,24 @@ def best_time_of(signature: Signature, signatures: Sequence[Signature], material
     return earliest([*own_stamps(signature.signed, material, trust, at, covering), *covering], at)[0]
 
 
-def document_stamps(signatures: Sequence[Signature], material: Material, trust: Trust, at: datetime) -> dict[int, TimestampFact]:
+def document_stamps(signatures: Sequence[Signature], material: Material, trust: Trust, at: datetime) -> dict[int, DocumentStamp]:
     """Document time-stamps by revision, newest first, so that a newer one vouches for an older one."""
-    found: dict[int, TimestampFact] = {}
+    found: dict[int, DocumentStamp] = {}
     later: datetime | None = None
     for signature in sorted((s for s in signatures if s.is_timestamp), key=lambda s: -s.revision):
         found[signature.revision] = stamp = _document_stamp(signature, material, trust, at, later)
-        later = stamp.time if stamp.holds else later
+        later = stamp.fact.time if stamp.fact.holds else later
     return found
 
 
-def covering_stamps(signature: Signature, stamps: dict[int, TimestampFact]) -> list[TimestampFact]:
+def covering_stamps(signature: Signature, stamps: dict[int, DocumentStamp]) -> list[TimestampFact]:
     """Document time-stamps of later revisions: they cover the signature."""
-    return [stamp for revision, stamp in stamps.items() if revision > signature.revision]
+    return [stamp.fact for revision, stamp in stamps.items() if revision > signature.revision]
 
 
-def _document_stamp(signature: Signature, material: Material, trust: Trust, at: datetime, later: datetime | None) -> TimestampFact:
+def _document_stamp(signature: Signature, material: Material, trust: Trust, at: datetime, later: datetime | None) -> DocumentStamp:
     algorithm = imprint_algorithm(signature.signed)
+    certificate = _certificate(signature.signed)
     try:
         token = read_token(
             signature.signed.der,
@@ -55,10 +68,13 @@ def _document_stamp(signature: Signature, material: Material, trust: Trust, at: 
         )
     except (TimestampInvalid, ValueError) as error:
         problem = error.detail if isinstance(error, TimestampInvalid) else str(error)
-        return TimestampFact("document", datetime.min.replace(tzinfo=UTC), _authority(signature.signed), holds=False, problem=problem)
+        authority = subject_text(certificate, NameOID.COMMON_NAME) if certificate is not None else ""
+        stated = stated_time(signature.signed.der) or UNREADABLE_TIME
+        return DocumentStamp(TimestampFact("document", stated, authority, holds=False, problem=problem), None, certificate)
     problem = "" if all(c.lawful for c in signature.changes) else "later changes"
     problem = problem or _out_of_time(token, at, later)
-    return TimestampFact("document", token.time.astimezone(UTC), token.authority, holds=not problem, problem=problem)
+    fact = TimestampFact("document", token.time.astimezone(UTC), token.authority, holds=not problem, problem=problem)
+    return DocumentStamp(fact, token, certificate)
 
 
 def _out_of_time(token: Token, at: datetime, later: datetime | None) -> str:
@@ -80,7 +96,7 @@ def own_stamps(signed: SignedData, material: Material, trust: Trust, at: datetim
             problem = _out_of_time(read, at, later)
             found.append(TimestampFact("signature", read.time.astimezone(UTC), read.authority, holds=not problem, problem=problem))
         except TimestampInvalid as error:
-            found.append(TimestampFact("signature", at, "", holds=False, problem=error.detail))
+            found.append(TimestampFact("signature", stated_time(token) or UNREADABLE_TIME, error.place, holds=False, problem=error.detail))
     return found
 
 
@@ -93,8 +109,11 @@ def earliest(stamps: Sequence[TimestampFact], at: datetime) -> tuple[datetime, s
     return first.time, "timestamp" if first.kind == "signature" else "document_timestamp"
 
 
-def _authority(signed: SignedData) -> str:
+def _certificate(signed: SignedData) -> x509.Certificate | None:
+    """The authority's certificate, None when it cannot be used at all."""
     try:
-        return subject_text(x509.load_der_x509_certificate(signer_certificate(signed)), NameOID.COMMON_NAME)
-    except (CmsBroken, NotDer, ValueError):
-        return ""
+        certificate = x509.load_der_x509_certificate(signer_certificate(signed))
+        certificate.public_key()
+    except (CmsBroken, NotDer, ValueError, UnsupportedAlgorithm):
+        return None
+    return certificate

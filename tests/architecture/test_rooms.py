@@ -51,6 +51,7 @@ SIGNING = [
     ["cli_options", "report_files", "show_evidence", "timeline_html"],
     ["timeline_steps"],
     ["show", "dev_pki", "dev_tsa", "dev_ocsp", "report_html", "report_pdf", "report_xml", "dev_images", "batch"],
+    ["which_files"],
     ["report_json"],
     ["explain", "revisions", "render"],
     ["sub_verdicts"],
@@ -80,7 +81,7 @@ SIGNING = [
     ["merkle"],
     ["reason_words"],
     ["policy_rules", "reasons", "wording"],
-    ["reasons_of_presentation", "reasons_of_evidence", "reasons_of_following"],
+    ["reasons_of_presentation", "reasons_of_evidence", "reasons_of_following", "reasons_of_refusals"],
     ["report"],
     ["errors"],
 ]

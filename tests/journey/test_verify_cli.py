@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 from lxml import etree
 
-from signing.batch import NothingThere, Question, claimed_time, expand, guess_kind, verify_file
+from signing.batch import Question, claimed_time, guess_kind, verify_file
 from signing.cli_inspect import inspect
 from signing.cli_verify import verify
 from signing.errors import RenderFailed
@@ -29,6 +29,7 @@ from signing.revisions import revisions
 from signing.sandbox import Sandbox
 from signing.trust import Trust
 from signing.verify_pdf import verify_pdf
+from signing.which_files import NothingThere, expand
 from tests.house import SENDER, Pki, letter
 from tests.unit import report_samples as samples
 from tests.unit.test_reports import against

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
 from signing.dev_images import sample_seal_png, sample_signature_png
+from signing.policy import judge
 from signing.presentation import anchors
-from signing.report import MarkFact
+from signing.report import MarkFact, Verdict
 from signing.trust import Trust
 from signing.verify_pdf import verify_pdf
 from tests.house import SENDER, Pki, letter
@@ -55,6 +61,21 @@ def test_attachment_and_copy(pki: Pki, tmp_path: Path) -> None:
     assert copied and (copied.kind, copied.form, copied.organisation, copied.problems) == ("copy", "SAO LỤC", "Văn phòng (mô phỏng)", ())
 
 
+def test_a_number_is_read_back_or_refused(pki: Pki, tmp_path: Path) -> None:
+    file = letter(tmp_path / "x.pdf")
+    for number in ("1234567890/SKHCN-CĐS", "07-QĐ/TU"):
+        vanthu("sign", file, *agency(pki), "--kind", "attachment", "--number", number, "-o", tmp_path / "a.pdf")
+        found = verify_pdf(tmp_path / "a.pdf", Trust.load(pki.folder / "trust"), at=datetime.now(UTC))
+        assert judge(found, kind="attachment", number=number).verdict is Verdict.VALID
+    refused = vanthu("sign", file, *agency(pki), "--kind", "attachment", "--number", "QĐ-UBND", "-o", tmp_path / "b.pdf", code=1)
+    assert "sign.presentation" in refused.stderr and not (tmp_path / "b.pdf").exists()
+
+
+def test_an_attachment_without_its_mark_is_warned_about(pki: Pki, tmp_path: Path) -> None:
+    told = vanthu("sign", letter(tmp_path / "x.pdf"), *agency(pki), "--kind", "attachment", "-o", tmp_path / "a.pdf")
+    assert "mark.missing" in told.stderr
+
+
 def test_what_is_odd_is_said_before_signing(pki: Pki, pictures: tuple[Path, Path], tmp_path: Path) -> None:
     file = letter(tmp_path / "x.pdf")
     told = vanthu("sign", file, *person(pki), "--image", pictures[1], "--box", "1,125,60,175,85", "-o", tmp_path / "y.pdf", "--lang", "en")
@@ -85,3 +106,19 @@ def test_an_image_that_is_none(pki: Pki, tmp_path: Path) -> None:
     noise.write_bytes(b"no image")
     result = vanthu("sign", file, *person(pki), "--image", noise, "--box", "1,125,60,175,85", "-o", tmp_path / "y.pdf", code=1)
     assert "sign.presentation" in result.output and not (tmp_path / "y.pdf").exists()
+
+
+def test_a_key_that_is_elsewhere_gets_the_mark_too(pki: Pki, tmp_path: Path) -> None:
+    """Digest out, signature in: the page shows what it would with the key at hand."""
+    pem = (pki.folder / "agencies" / SENDER / "seal.pem").read_bytes()
+    (tmp_path / "certificates.pem").write_bytes(b"".join(c.public_bytes(Encoding.PEM) for c in x509.load_pem_x509_certificates(pem)))
+    file, waiting, state = letter(tmp_path / "x.pdf"), tmp_path / "w.pdf", tmp_path / "state.json"
+    what = ("--role", "agency", "--kind", "attachment", "--number", "7/QĐ-UBND", "--scheme", "pkcs1v15")
+    vanthu("sign-prepare", file, "--certificate", tmp_path / "certificates.pem", *what, "-o", waiting, "--state", state)
+    key = load_pem_private_key(pem, None)
+    assert isinstance(key, rsa.RSAPrivateKey)
+    value = key.sign(base64.b64decode(json.loads(state.read_text())["to_sign"]), padding.PKCS1v15(), hashes.SHA256())
+    (tmp_path / "value").write_bytes(base64.b64encode(value))
+    vanthu("sign-complete", waiting, "--state", state, "--signature", tmp_path / "value", "-o", tmp_path / "a.pdf")
+    mark = marks(tmp_path / "a.pdf", pki)[0]
+    assert mark and (mark.kind, mark.number, mark.problems) == ("attachment", "7/QĐ-UBND", ())

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from signing.errors import PolicyUnusable
+from signing import errors
+from signing.errors import PolicyUnusable, SigningError
 from signing.policy import POLICIES, has_valid_person, judge
 from signing.policy_rules import policy
 from signing.reasons import CATALOGUE, reason
@@ -76,7 +77,15 @@ def test_an_attachment_shows_the_number_of_its_document() -> None:
     assert other.verdict is Verdict.INVALID and {r.code for r in other.reasons} == {"mark.number_differs"}
     bare = judge(file(signature(Role.AGENCY, 2)), kind="attachment", number="7/QĐ-X")
     assert bare.verdict is Verdict.UNDETERMINED and {r.code for r in bare.reasons} == {"mark.missing"}
-    assert judge(file(signature(Role.AGENCY, 2)), kind="copy").verdict is Verdict.VALID
+
+
+def test_a_copy_says_that_it_is_one() -> None:
+    copy = MarkFact("copy", 1, (150.0, 280.0, 200.0, 290.0), form="SAO Y")
+    assert judge(file(signature(Role.AGENCY, 2, mark=copy)), kind="copy").verdict is Verdict.VALID
+    for bare in (None, mark("7/QĐ-X")):
+        found = judge(file(signature(Role.AGENCY, 2, mark=bare)), kind="copy")
+        assert found.verdict is Verdict.UNDETERMINED and {r.code for r in found.reasons} == {"mark.copy_missing"}
+    assert judge(file(signature(Role.AGENCY, 2)), kind="copy", policy="tt15-2025").verdict is Verdict.VALID
 
 
 def failing(state: State, sub: str, code: str = "signature.untrusted", check: str = "chain") -> PdfFindings:
@@ -154,3 +163,11 @@ def test_every_reason_says_what_would_have_to_be_different() -> None:
     for code, text in CATALOGUE.items():
         assert text.vi and text.en and text.remedy_vi and text.remedy_en, code
         assert reason(code).vi.endswith(".") and not reason(code).en.endswith("..")
+
+
+def test_every_refusal_of_a_file_says_what_would_have_to_be_different() -> None:
+    """Errors about keys, signing, sources and settings go to who set them; every other one may be said about a file that is verified."""
+    others = {"signing.failed", "timestamp.unavailable", "custody.log_unavailable", "policy.unusable"}
+    about_files = {kind.code for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, SigningError)} - others
+    about_files = {code for code in about_files if not code.startswith(("key.", "sign.", "trust.", "report.", "render."))}
+    assert about_files <= set(CATALOGUE) and "evidence.invalid" in about_files

@@ -159,6 +159,7 @@ def test_marks_stand_at_the_top_right_of_any_page(page: Page) -> None:
     assert mark.text.splitlines()[0] == "07/QĐ-UBND" and mark.text.endswith("2026-03-05T14:05:09+07:00") and mark.time == NOW
     copy = copy_mark(CopyForm.TRICH_SAO, "Sở Khoa học (mô phỏng)", "12/TrS-SKHCN", NOW, page=page, below=None)
     check_text(copy, page)
+    assert copy.box.bottom >= page.size[1] - 20  # four lines still stand within the top margin
     assert copy.text.splitlines() == ["TRÍCH SAO", "Sở Khoa học (mô phỏng)", "12/TrS-SKHCN", "2026-03-05T14:05:09+07:00"]
 
 

@@ -259,6 +259,16 @@ def test_a_policy_that_is_not_met_is_never_total_passed() -> None:
     assert state is State.INDETERMINATE and sub in SUB_INDICATIONS
 
 
+@pytest.mark.parametrize("sub", sorted(SUB_INDICATIONS))
+def test_total_failed_goes_with_the_sub_indications_that_the_standard_pairs_with_it(sub: str) -> None:
+    verdict = samples.tampered()
+    failed = dataclasses.replace(verdict.findings.signatures[0], indication=Indication.FAILED, sub_indication=sub)
+    for outer in (sub, ""):
+        for one in (failed, verdict.findings.signatures[0]):
+            state, said = true_indication(dataclasses.replace(verdict, sub_indication=outer), one)
+            assert state is State.FAILED and said in {"FORMAT_FAILURE", "HASH_FAILURE", "SIG_CRYPTO_FAILURE", "REVOKED", "EXPIRED", "NOT_YET_VALID"}
+
+
 def test_the_etsi_report_holds_what_the_verdict_rests_on() -> None:
     tree = etree.fromstring(etsi_report(samples.revoked(), made_at=samples.NOW))
     text = etree.tostring(tree, encoding="unicode")
