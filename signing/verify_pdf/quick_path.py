@@ -285,4 +285,3 @@ def _streams(pdf: PdfFile, item: object, last: int) -> tuple[bytes, ...]:
         if isinstance(stream, Stream):
             found.append(pdf.decode(stream))
     return tuple(found)
-
