@@ -16,7 +16,7 @@ from typing import IO, Any
 from asn1crypto import cms
 from asn1crypto import x509 as asn1_x509
 from pyhanko.pdf_utils import generic
-from pyhanko.pdf_utils.misc import PdfError
+from pyhanko.pdf_utils.misc import PdfError, PdfStrictReadError
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.ades.report import AdESFailure, AdESIndeterminate
 from pyhanko.sign.diff_analysis import ModificationLevel
@@ -195,8 +195,8 @@ def _read_one(file: IO[bytes], reader: Any, embedded: EmbeddedPdfSignature, foun
         if "algorithm" in error.detail:
             found.syntax.append("unknown_digest")
         found.odd.append(_odd(name, found.revisions, "signature.malformed", error.detail))
-    except (MemoryError, RecursionError):
-        raise
+    except (MemoryError, RecursionError, PdfStrictReadError):
+        raise  # what only strict syntax forbids is read leniently
     except Exception as problem:  # anything raised is "cannot be verified"
         found.odd.append(_odd(name, found.revisions, "signature.malformed", type(problem).__name__))
     return None
@@ -206,7 +206,7 @@ def _ask(embedded: EmbeddedPdfSignature, signature: Signature, trust: Trust, mom
     """Ask pyHanko for its opinions; False when it raised, and the finding says so."""
     try:
         _opinions(embedded, signature, trust, moment)
-    except (MemoryError, RecursionError):
+    except (MemoryError, RecursionError, PdfStrictReadError):
         raise
     except Exception as problem:  # anything raised is "cannot be verified"
         code = "signature.certificate_unreadable" if "math domain" in str(problem) else "signature.malformed"

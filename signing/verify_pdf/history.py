@@ -28,10 +28,8 @@ _KINDS = {
 _HARMLESS = {"signature", "timestamp", "validation_data", "metadata"}
 _PLUMBING = {"/XRef", "/ObjStm"}
 # What the field of a signature may say that does nothing by itself.
-_INERT = frozenset(
-    f"/{key}"
-    for key in ["FT", "V", "T", "Type", "Subtype", "F", "Ff", "Rect", "P", "TU", "NM", "M", "DA", "DR", "Q", "MK", "H", "Border", "BS", "Lock", "StructParent"]
-)
+_INERT = frozenset({"/FT", "/V", "/T", "/Type", "/Subtype", "/F", "/Ff", "/Rect", "/P", "/TU", "/NM", "/M"})
+_INERT |= {"/DA", "/DR", "/Q", "/MK", "/H", "/Border", "/BS", "/Lock", "/StructParent"}
 LARGEST_BOX = 50_000.0  # square points: a tenth of an A4 page
 MOST = 200
 DEEPEST = 12

@@ -22,6 +22,7 @@ _INFO_STAMPS = {"/ModDate", "/Producer"}
 _EXTENSION_KEYS = {"/Type", "/BaseVersion", "/ExtensionLevel", "/ExtensionRevision", "/URL"}
 _VERSION = re.compile(r"/[1-9]\.\d")
 _HEADER = re.compile(rb"[\0\t\n\x0c\r ]*(\d{1,10})[\0\t\n\x0c\r ]+\d{1,5}[\0\t\n\x0c\r ]+obj")
+_STREAM_END = re.compile(rb"[\0\t\n\x0c\r ]{0,4}endstream[\0\t\n\x0c\r ]+endobj")
 DEEPEST = 40
 
 
@@ -206,9 +207,14 @@ def _check_object(file: IO[bytes], number: int, at: int) -> None:
         try:
             if header is None or int(header[1]) != number:
                 raise Unusual(f"object {number} is not at {at}")
-            after = parse(data, parse(data, header.end())[1])[0]
-            if after not in (b"endobj", b"stream"):
+            value, end = parse(data, header.end())
+            word, end = parse(data, end)
+            if word not in (b"endobj", b"stream"):
                 raise Unusual(f"object {number} is more than one value")
+            length = value.get(b"Length") if word == b"stream" and isinstance(value, dict) else None
+            start = at + end + (2 if data[end : end + 2] == b"\r\n" else 1)
+            if type(length) is int and not _STREAM_END.match(os.pread(file.fileno(), 64, start + max(0, length))):
+                raise Unusual(f"object {number} does not end where it says")
             return
         except Unusual:
             # The window may have cut it; a larger one tells.

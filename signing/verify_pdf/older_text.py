@@ -45,6 +45,11 @@ def names(text: bytes, number: int) -> bool:
     return next(_references(text, number), None) is not None
 
 
+def named_in(text: bytes) -> set[int]:
+    """Every number that `text` refers to, in any spelling that some reader follows."""
+    return {int(match[1][-10:]) for match in _REFERENCE.finditer(text)}
+
+
 def _texts(pdf: PdfFile, revision: int) -> list[bytes]:
     end = pdf.revisions[revision].end
     if end > LARGEST_SCAN:

@@ -14,9 +14,10 @@ from typing import IO, Any
 
 from pyhanko.pdf_utils import generic
 
-from signing.verify_pdf.older_text import LARGEST_SCAN, names
+from signing.verify_pdf.older_text import LARGEST_SCAN, named_in, names
 
-MOST_LOOKED_FOR = 64
+MOST_LOOKED_FOR = 64  # beyond that all references are read once, which is slower for few
+LARGEST_TEXT = 64 << 20
 _PLUMBING = {"/XRef", "/ObjStm"}
 _PARTS = {"/Catalog", "/Pages", "/Page", "/Annot"}
 
@@ -53,11 +54,13 @@ def orphans_after(file: IO[bytes], reader: Any, revision: int, *, strict: bool) 
         if not wanted:
             continue
         begin = _begin(reader, index)
-        if len(wanted) > MOST_LOOKED_FOR or begin > LARGEST_SCAN:
-            named += ["?"] if lost else []
+        few = len(wanted) <= MOST_LOOKED_FOR
+        if begin > (LARGEST_TEXT if few else LARGEST_SCAN):
+            named += ["?"] if lost and not strict else []
             continue
-        texts = list(_texts(file, reader, index - 1, begin))
-        named += [str(n) for n in wanted if any(names(text, n) for text in texts)]
+        for text in _texts(file, reader, index - 1, begin):
+            every = set() if few else named_in(text)
+            named += [str(n) for n in wanted if (names(text, n) if few else n in every)]
     return Orphans(tuple(idle), tuple(parts), tuple(named))
 
 
