@@ -91,8 +91,10 @@ def _judge_file(findings: PdfFindings, judgement: _Judgement) -> None:
     for found in findings.reasons:
         if found.code.startswith("pdf.tampered"):
             judgement.fail("FORMAT_FAILURE", found)
-        elif found.code == "pdf.degraded":
+        elif found.code == "pdf.degraded" or (found.code == "pdf.unreachable" and judgement.rules.unreachable):
             judgement.warnings.append(found)
+        elif found.code == "pdf.unreachable":
+            judgement.doubt("FORMAT_FAILURE", found)
         else:
             judgement.reasons.append(found)
 
@@ -136,13 +138,19 @@ def _judge_algorithms(signature: SignatureFinding, judgement: _Judgement) -> Non
     if not signature.scheme:
         return
     kind, _, size = signature.key.partition("-")
-    bits = int(size) if kind == "RSA" and size.isdigit() else 0
+    bits = signature.key_bits or (int(size) if size.isdigit() else 0)
     allowed = signature.scheme in (*rules.schemes, *rules.tolerated) and signature.digest in rules.digests
-    if not allowed or (kind == "RSA" and bits < rules.rsa_bits):
+    if not allowed or (kind == "RSA" and bits < rules.rsa_bits) or (kind == "EC" and 0 < bits < rules.ec_bits):
         detail = f"{signature.scheme} {signature.digest} {signature.key}"
         judgement.doubt("CRYPTO_CONSTRAINTS_FAILURE", reason("signature.not_allowed", signature.field, detail))
     elif signature.scheme in rules.tolerated:
         judgement.warnings.append(reason("signature.legacy_algorithm", signature.field))
+    if signature.binding and signature.binding not in rules.digests:
+        found = reason("signature.weak_binding", signature.field, signature.binding)
+        if signature.binding in rules.bindings:
+            judgement.warnings.append(found)
+        else:
+            judgement.doubt("CRYPTO_CONSTRAINTS_FAILURE", found)
 
 
 def _judge_presence(findings: PdfFindings, dual: DualSignature, judgement: _Judgement) -> None:

@@ -23,6 +23,8 @@ class Policy:
     document's number. `chain`, `revocation`: a path to an anchor, and its status, must be known.
     `kinds`: certificate kinds wanted ("" in none means any); another is a warning (CRY-13). `later`: reasons about later
     changes that only warn, because whoever signed last is somebody else's question.
+    `unreachable`: objects that nothing leads to, added after signing, only warn. `bindings`: digests beside `digests` by which
+    the signer's certificate may be named, with a warning.
     `schemes` are allowed, `tolerated` allowed with a warning; sizes in bits.
     """
 
@@ -35,9 +37,11 @@ class Policy:
     revocation: bool
     kinds: tuple[str, ...]
     later: tuple[str, ...]
+    unreachable: bool
     schemes: tuple[str, ...]
     tolerated: tuple[str, ...]
     digests: tuple[str, ...]
+    bindings: tuple[str, ...]
     rsa_bits: int
     ec_bits: int
 

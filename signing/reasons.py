@@ -86,6 +86,13 @@ _add(
     "Văn bản liên thông không được mã hóa; hãy gửi bản không đặt mật khẩu.",
     "An exchanged document must not be encrypted; send it without a password.",
 )
+_add(
+    "pdf.unreachable",
+    "Sau khi ký có thêm đối tượng mà không thành phần nào của văn bản dùng đến",
+    "Objects were added after signing that no part of the document uses",
+    "Bản cập nhật sau khi ký chỉ được chứa dữ liệu xác thực, dấu thời gian hoặc chữ ký; hãy xin bản không có phần thừa.",
+    "An update after signing may hold validation data, time-stamps and signatures only; ask for a copy without the rest.",
+)
 # One signature.
 _add(
     "signature.broken",
@@ -198,6 +205,13 @@ _add(
     "The signature algorithm is not on the policy's list",
     "Thông tư 15/2025/TT-BKHCN yêu cầu RSASSA-PSS từ 2048 bit hoặc ECDSA từ 256 bit, với SHA-2 hoặc SHA-3.",
     "Circular 15/2025/TT-BKHCN wants RSASSA-PSS of 2048 bits or ECDSA of 256 bits, with SHA-2 or SHA-3.",
+)
+_add(
+    "signature.weak_binding",
+    "Chữ ký nêu chứng thư của người ký bằng hàm băm yếu",
+    "The signature names the signer's certificate by a weak hash",
+    "Thuộc tính signing-certificate phải dùng SHA-2 hoặc SHA-3 (ESSCertIDv2); hãy ký lại bằng phần mềm đạt chuẩn.",
+    "The signing-certificate attribute must use SHA-2 or SHA-3 (ESSCertIDv2); sign again with conforming software.",
 )
 _add(
     "signature.legacy_algorithm",

@@ -194,7 +194,8 @@ class SignatureFinding:
     `certificate_kind` is ``official`` (chuyên dùng công vụ), ``public``, ``foreign`` or "" by the
     scope of the anchor. `best_time_source`: ``timestamp``, ``document_timestamp``, ``custody``
     or ``judged_at``; a claimed time proves nothing. `strength`: ``strong``, ``legacy``
-    (PKCS#1 v1.5), ``weak`` or ``unknown`` at the best time. `covers_whole_file`: nothing
+    (PKCS#1 v1.5), ``weak`` or ``unknown`` at the best time. `binding` is the digest by which a signed
+    attribute names the certificate, "" without one. `covers_whole_file`: nothing
     follows the signed revision.
     """
 
@@ -227,6 +228,8 @@ class SignatureFinding:
     digest: str = ""
     scheme: str = ""
     key: str = ""
+    key_bits: int = 0
+    binding: str = ""
     strength: str = "unknown"
     revocations: tuple[RevocationFact, ...] = ()
     timestamps: tuple[TimestampFact, ...] = ()

@@ -43,6 +43,7 @@ def options(command: F) -> F:
 
     return wrapped  # type: ignore[return-value]
 
+
 _WHOLE_WORD = 13  # characters of the longest code of an agency
 _NARROW = 4  # characters that a column has at least
 

@@ -71,8 +71,10 @@ class SdkObject:
             for line in answer["data"]:
                 for name in READ[verb].split():
                     text(line, name)
-            if verb == "getSynchronizeUnit" and not all(isinstance(x["version"], int) and {type(x["deleted"]), type(x["isAgency"])} == {bool} for x in answer["data"]):
-                raise NoAnswer(answer)
+            if verb == "getSynchronizeUnit":
+                for line in answer["data"]:
+                    if not isinstance(line["version"], int) or {type(line["deleted"]), type(line["isAgency"])} != {bool}:
+                        raise NoAnswer(answer)
         return answer
 
     def send(self, data: bytes, more: dict[str, Any]) -> dict[str, Any]:

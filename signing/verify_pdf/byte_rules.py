@@ -26,6 +26,9 @@ BLOCK = 1 << 20
 _WHITE = b" \t\r\n\x0c\x00"
 _RANGE = re.compile(rb"/ByteRange\s*\[")
 _ANY_OBJECT = re.compile(rb"(?<!\d)(\d{1,10})[ \t\r\n\x0c\x00]++\d{1,5}[ \t\r\n\x0c\x00]++obj(?![A-Za-z0-9])")
+# As any reader that rebuilds the cross-references could take it: comments, other white space, signs, or none.
+_GAP = rb"(?:[\0\t\n\x0b\x0c\r ]|%[^\r\n]{0,80}[\r\n])"
+_SOME_OBJECT = re.compile(rb"(?<!\d)(\d{1,10})(?:" + _GAP + rb"++[+-]?\d{1,5}" + _GAP + rb"*+)obj(?![A-Za-z0-9])")
 _AFTER_SECTION = re.compile(rb".?[\0\t\n\x0c\r ]*(?:(?:trailer[\0\t\n\x0c\r ]*)?(?P<trailer>(?=<<))|(?:endstream[\0\t\n\x0c\r ]*)?endobj)", re.DOTALL)
 _CLOSING = re.compile(rb"(?:[\0\t\n\x0c\r ]++|%(?!%EOF)[^\r\n]*+[\r\n])*+startxref[\0\t\n\x0c\r ]+(\d{1,12})[\0\t\n\x0c\r ]+%%EOF[\0\t\n\x0c\r ]*", re.DOTALL)
 
@@ -75,10 +78,10 @@ def check_listed(file: IO[bytes], reader: Any, signed_end: int, signs: TamperSig
             place = xrefs.get_historical_ref(reference, index)
             if isinstance(place, int):
                 listed[place] = reference.idnum
-    for at, data, last in _blocks(file, signed_end, 64):
-        for match in _ANY_OBJECT.finditer(data):
+    for at, data, last in _blocks(file, signed_end, 512):
+        for match in _SOME_OBJECT.finditer(data):
             # What starts in the overlap is seen whole in the next block.
-            if (last or match.start() < len(data) - 64) and listed.get(at + match.start(1)) != int(match[1]):
+            if (last or match.start() < len(data) - 512) and listed.get(at + match.start(1)) != int(match[1]):
                 signs.add("an object that no cross-reference lists was added after signing")
                 return
 

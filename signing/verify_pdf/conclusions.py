@@ -14,6 +14,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.x509.oid import NameOID
 
 from signing.algorithms import bits_of, has_named_curve, strength
+from signing.bindings import binding_digest
 from signing.errors import CmsBroken, NotDer
 from signing.reasons import reason
 from signing.report import (
@@ -201,9 +202,7 @@ class _Conclusion:
             return Level.B_LT
         return Level.B_T if stamped or archived else Level.B_B
 
-    def _build(
-        self, intact: bool, best: datetime, source: str, path: ChainResult | None, force: str, indication: Indication, sub: str
-    ) -> SignatureFinding:
+    def _build(self, intact: bool, best: datetime, source: str, path: ChainResult | None, force: str, indication: Indication, sub: str) -> SignatureFinding:
         signature, certificate = self.signature, self.certificate
         role = role_of(certificate, self.trust) if certificate is not None else Role.UNKNOWN
         revocations: tuple[RevocationFact, ...] = path.revocations if path is not None else ()
@@ -239,6 +238,8 @@ class _Conclusion:
             digest=signature.signed.digest,
             scheme=signature.signed.scheme,
             key=facts.key if facts is not None else "",
+            key_bits=bits_of(certificate) if certificate is not None else 0,
+            binding=binding_digest(signature.signed) if intact else "",
             strength=force,
             revocations=revocations,
             timestamps=tuple(self.timestamps),

@@ -16,7 +16,7 @@ from typing import IO, Any
 from asn1crypto import cms
 from asn1crypto import x509 as asn1_x509
 from pyhanko.pdf_utils import generic
-from pyhanko.pdf_utils.misc import PdfError
+from pyhanko.pdf_utils.misc import PdfError, PdfStrictReadError
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.ades.report import AdESFailure, AdESIndeterminate
 from pyhanko.sign.diff_analysis import ModificationLevel
@@ -43,6 +43,7 @@ from signing.verify_pdf.byte_rules import TamperSigns, check_end, check_listed, 
 from signing.verify_pdf.history import added_fields, changes_between, filled_fields, resolved, touched_form_fields
 from signing.verify_pdf.later_rules import catalog_problem, check_structure, form_problem, metadata_problem
 from signing.verify_pdf.mark_reader import PyHankoObjects, signature_mark
+from signing.verify_pdf.orphans import orphans_after
 from signing.verify_pdf.reading import TIMESTAMP, Material, Signature
 from signing.verify_pdf.stamps import best_time_of
 
@@ -128,11 +129,26 @@ def read_fully(file: IO[bytes], trust: Trust, at: datetime, *, strict: bool) -> 
     if signs.ends:
         check_listed(file, reader, min(signs.ends), signs)
         check_structure(file, reader, min(signs.ends), signs)
+        _check_orphans(file, reader, found, signs, strict=strict)
     if signs.found and not embedded and not found.odd:
         raise PdfError("; ".join(signs.found))
     found.reasons += [reason("pdf.tampered.bytes", sign) for sign in signs.found]
     found.syntax += [fact for words, fact in _FACTS.items() if any(words in sign for sign in signs.found)]
     return found
+
+
+def _check_orphans(file: IO[bytes], reader: Any, found: FullReading, signs: TamperSigns, *, strict: bool) -> None:
+    """Objects that an update adds although nothing leads to them: what could be shown is a sign, the rest is said."""
+    first = min((s.revision for s in found.signatures), default=0)
+    if not first:
+        return
+    orphans = orphans_after(file, reader, first - 1, strict=strict)
+    if orphans.named:
+        signs.add(f"object {orphans.named[0]} was named before it was added")
+    if orphans.parts:
+        signs.add(f"object {orphans.parts[0]} was added and nothing leads to it")
+    if orphans.idle:
+        found.reasons.append(reason("pdf.unreachable", " ".join(orphans.idle[:5])))
 
 
 def _check_counts(file: IO[bytes], found: FullReading, filled: Sequence[tuple[str, Any]], embedded: Sequence[Any], signs: TamperSigns) -> None:
@@ -179,8 +195,8 @@ def _read_one(file: IO[bytes], reader: Any, embedded: EmbeddedPdfSignature, foun
         if "algorithm" in error.detail:
             found.syntax.append("unknown_digest")
         found.odd.append(_odd(name, found.revisions, "signature.malformed", error.detail))
-    except (MemoryError, RecursionError):
-        raise
+    except (MemoryError, RecursionError, PdfStrictReadError):
+        raise  # what only strict syntax forbids is read leniently
     except Exception as problem:  # anything raised is "cannot be verified"
         found.odd.append(_odd(name, found.revisions, "signature.malformed", type(problem).__name__))
     return None
@@ -190,7 +206,7 @@ def _ask(embedded: EmbeddedPdfSignature, signature: Signature, trust: Trust, mom
     """Ask pyHanko for its opinions; False when it raised, and the finding says so."""
     try:
         _opinions(embedded, signature, trust, moment)
-    except (MemoryError, RecursionError):
+    except (MemoryError, RecursionError, PdfStrictReadError):
         raise
     except Exception as problem:  # anything raised is "cannot be verified"
         code = "signature.certificate_unreadable" if "math domain" in str(problem) else "signature.malformed"

@@ -6,6 +6,7 @@ not; the two functions here look at the objects themselves.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from pyhanko.pdf_utils import generic
@@ -26,6 +27,10 @@ _KINDS = {
 }
 _HARMLESS = {"signature", "timestamp", "validation_data", "metadata"}
 _PLUMBING = {"/XRef", "/ObjStm"}
+# What the field of a signature may say that does nothing by itself.
+_INERT = frozenset({"/FT", "/V", "/T", "/Type", "/Subtype", "/F", "/Ff", "/Rect", "/P", "/TU", "/NM", "/M"})
+_INERT |= {"/DA", "/DR", "/Q", "/MK", "/H", "/Border", "/BS", "/Lock", "/StructParent"}
+LARGEST_BOX = 50_000.0  # square points: a tenth of an A4 page
 MOST = 200
 DEEPEST = 12
 
@@ -80,9 +85,9 @@ def _what(value: Any, reference: Any) -> str:
 def added_fields(reader: Any, revision: int) -> list[tuple[str, bool]]:
     """Fields of the last revision that revision `revision` (from 0) did not have, document time-stamps excepted.
 
-    With each name: is it a filled signature field that shows nothing?
+    With each name: is it a filled signature field that does nothing and shows at most a box of `LARGEST_BOX`?
 
-    A time-stamp's own field must show nothing: an empty rectangle, no appearance.
+    A time-stamp's own field must show nothing and do nothing: an empty rectangle, no appearance, no actions, no parent.
     """
     before = set(_names(reader.get_historical_resolver(revision)))
     found: list[tuple[str, bool]] = []
@@ -90,10 +95,28 @@ def added_fields(reader: Any, revision: int) -> list[tuple[str, bool]]:
         if name in before:
             continue
         content = resolved(value.get("/V"))
-        if isinstance(content, generic.DictionaryObject) and content.get("/Type") == "/DocTimeStamp" and not _visible(value):
+        shown = _shown_area(value, _INERT)
+        if isinstance(content, generic.DictionaryObject) and content.get("/Type") == "/DocTimeStamp" and shown == 0:
             continue
-        found.append((name, isinstance(content, generic.DictionaryObject) and "/ByteRange" in content and not _visible(value)))
+        found.append((name, isinstance(content, generic.DictionaryObject) and "/ByteRange" in content and shown <= LARGEST_BOX))
     return found
+
+
+def _shown_area(value: Any, keys: frozenset[str]) -> float:
+    """How much of a page a field and its widgets show something on, in square points; infinite when they could do anything else."""
+    if set(value) - keys - {"/Kids", "/AP"}:
+        return math.inf
+    box = resolved(value.get("/Rect"))
+    corners = [float(resolved(n)) for n in box] if isinstance(box, generic.ArrayObject) and len(box) == 4 else [0.0] * 4
+    area = abs(corners[0] - corners[2]) * abs(corners[1] - corners[3])
+    if "/AP" in value and not area and box is not None:
+        return math.inf  # an appearance for a box without room
+    for kid in resolved(value.get("/Kids")) or ():
+        held = resolved(kid)
+        if not isinstance(held, generic.DictionaryObject) or "/Kids" in held:
+            return math.inf
+        area += _shown_area(held, keys - {"/T", "/V"} | {"/Parent"})
+    return area
 
 
 def filled_fields(reader: Any, revision: int) -> list[str]:
@@ -105,12 +128,6 @@ def filled_fields(reader: Any, revision: int) -> list[str]:
 
 def _place(item: Any) -> Any:
     return (item.idnum, item.generation) if isinstance(item, generic.IndirectObject) else item
-
-
-def _visible(value: Any) -> bool:
-    box = resolved(value.get("/Rect"))
-    empty = box is None or (len(box) == 4 and box[0] == box[2] and box[1] == box[3])
-    return not empty or "/AP" in value
 
 
 def touched_form_fields(reader: Any, revision: int) -> list[tuple[str, bool]]:

@@ -6,6 +6,7 @@ metadata, and the form of the cross-references and object streams themselves.
 
 from __future__ import annotations
 
+import os
 import re
 from typing import IO, Any
 
@@ -14,12 +15,14 @@ from pyhanko.pdf_utils import generic
 from signing.verify_pdf.byte_rules import TamperSigns
 from signing.verify_pdf.history import resolved
 from signing.verify_pdf.metadata import statements
-from signing.verify_pdf.pdf_file import PdfFile
-from signing.verify_pdf.pdf_objects import Unusual
+from signing.verify_pdf.pdf_file import LARGEST_OBJECT, WINDOW, PdfFile
+from signing.verify_pdf.pdf_objects import WHITE, Unusual, parse
 
 _INFO_STAMPS = {"/ModDate", "/Producer"}
 _EXTENSION_KEYS = {"/Type", "/BaseVersion", "/ExtensionLevel", "/ExtensionRevision", "/URL"}
 _VERSION = re.compile(r"/[1-9]\.\d")
+_HEADER = re.compile(rb"[\0\t\n\x0c\r ]*(\d{1,10})[\0\t\n\x0c\r ]+\d{1,5}[\0\t\n\x0c\r ]+obj")
+_STREAM_END = re.compile(rb"[\0\t\n\x0c\r ]{0,4}endstream[\0\t\n\x0c\r ]+endobj")
 DEEPEST = 40
 
 
@@ -160,7 +163,10 @@ def _is_extension(held: Any) -> bool:
 
 
 def check_structure(file: IO[bytes], reader: Any, signed_end: int, signs: TamperSigns) -> None:
-    """Cross-references and object streams written after `signed_end` are regular: every parser reads them alike."""
+    """Cross-references, object streams and objects written after `signed_end` are regular: every parser reads them alike.
+
+    A key that stands twice in a dictionary is one thing for one reader and another for the next.
+    """
     pdf = PdfFile(file.fileno(), file.seek(0, 2))
     for index in range(reader.xrefs.total_revisions):
         place = reader.xrefs.get_xref_container_info(index).declared_startxref
@@ -171,14 +177,60 @@ def check_structure(file: IO[bytes], reader: Any, signed_end: int, signs: Tamper
             entries = section.entries()
             if any(number == 0 and entry.kind != "f" for number, entry in entries):
                 raise Unusual("object 0")
+            for number, entry in entries:
+                if entry.kind == "n":
+                    _check_object(file, number, entry.where)
             for container in {entry.where for _, entry in entries if entry.kind == "c"}:
                 place_of = section.entry(container)
                 if place_of is None:
                     raise Unusual("object stream of another revision")
                 held = pdf.unpacked(container, place_of)
+                _check_packed(*pdf.decoded_objects(container, place_of))
                 wanted = {number for number, entry in entries if entry.kind == "c" and entry.where == container}
                 if set(held) != wanted:
                     raise Unusual("object stream")
         except (Unusual, OSError) as problem:
             signs.add(f"irregular cross-references after signing: {problem}")
             return
+
+
+def _check_object(file: IO[bytes], number: int, at: int) -> None:
+    """The object that begins at `at` is one regular value and nothing more.
+
+    Raises:
+        Unusual: it is not.
+    """
+    size = WINDOW
+    while True:
+        data = os.pread(file.fileno(), size, at)
+        header = _HEADER.match(data)
+        try:
+            if header is None or int(header[1]) != number:
+                raise Unusual(f"object {number} is not at {at}")
+            value, end = parse(data, header.end())
+            word, end = parse(data, end)
+            if word not in (b"endobj", b"stream"):
+                raise Unusual(f"object {number} is more than one value")
+            length = value.get(b"Length") if word == b"stream" and isinstance(value, dict) else None
+            start = at + end + (2 if data[end : end + 2] == b"\r\n" else 1)
+            if type(length) is int and not _STREAM_END.match(os.pread(file.fileno(), 64, start + max(0, length))):
+                raise Unusual(f"object {number} does not end where it says")
+            return
+        except Unusual:
+            # The window may have cut it; a larger one tells.
+            if len(data) < size or size >= LARGEST_OBJECT:
+                raise
+            size *= 16
+
+
+def _check_packed(data: bytes, count: int, first: int) -> None:
+    """An object stream holds its objects and white space, nothing else that a reader could come upon.
+
+    Raises:
+        Unusual: it holds more.
+    """
+    at = 0
+    for place in (*sorted(int(n) for n in data[:first].split()[1::2]), len(data) - first):
+        if data[first + at : first + place].strip(WHITE):
+            raise Unusual(f"more than {count} objects in an object stream")
+        at = parse(data, first + place)[1] - first if first + place < len(data) else place

@@ -16,7 +16,7 @@ from signing.verify_pdf.pdf_file import PdfFile
 from signing.verify_pdf.pdf_objects import Unusual
 
 LARGEST_SCAN = 8 << 20
-_SPACE = rb"(?:[\0\t\n\x0c\r ]++|%[^\r\n]*+[\r\n])"
+_SPACE = rb"(?:[\0\t\n\x0b\x0c\r ]++|%[^\r\n]*+[\r\n])"
 # Also as lenient readers see it: signs, fractions, and no space in front of the R.
 _REFERENCE = re.compile(rb"(\d+)(?:\.\d*+)?" + _SPACE + rb"++[+-]*+\d++(?:\.\d*+)?" + _SPACE + rb"*+R")
 _KEY = re.compile(rb"/([^\0\t\n\x0c\r ()<>\[\]{}/%]+)[\0\t\n\x0c\r ]+0*\Z")
@@ -38,6 +38,16 @@ def check_older_text(pdf: PdfFile, revision: int, new: Collection[int], rewritte
                 key = _KEY.search(text, max(0, at - _LOOK_BACK), at)
                 if key is None or key[1] not in keys:
                     raise Unusual("a rewritten object is used elsewhere")
+
+
+def names(text: bytes, number: int) -> bool:
+    """Does `text` refer to an object number, in any spelling that some reader follows?"""
+    return next(_references(text, number), None) is not None
+
+
+def named_in(text: bytes) -> set[int]:
+    """Every number that `text` refers to, in any spelling that some reader follows."""
+    return {int(match[1][-10:]) for match in _REFERENCE.finditer(text)}
 
 
 def _texts(pdf: PdfFile, revision: int) -> list[bytes]:

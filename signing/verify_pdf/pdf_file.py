@@ -84,6 +84,8 @@ class PdfFile:
             TooMany: more revisions than anybody needs; no other reader should try either.
         """
         pdf = cls(fd, size)
+        if os.pread(fd, 5, 0) != b"%PDF-":
+            raise Unusual("header")  # some readers count offsets from the header, wherever it is
         tail_at = max(0, size - 1024)
         tail = os.pread(fd, 1024, tail_at)
         found = [m for m in _START.finditer(tail)]
@@ -156,7 +158,7 @@ class PdfFile:
         if type(length) is not int or length < 0 or b"F" in value:
             raise Unusual("stream length")
         start = after + (2 if data[after : after + 2] == b"\r\n" else 1)
-        if data[after : after + 1] not in (b"\r", b"\n") or data[after : start] == b"\r":
+        if data[after : after + 1] not in (b"\r", b"\n") or data[after:start] == b"\r":
             raise Unusual("stream start")
         closing = os.pread(self.fd, 48, at + start + length)
         match = re.match(rb"[\0\t\n\x0c\r ]*endstream[\0\t\n\x0c\r ]+endobj", closing)

@@ -17,7 +17,20 @@ from datetime import UTC, datetime, timedelta, timezone
 from signing.der import size_of
 from signing.errors import CmsBroken, NotDer
 from signing.report import Change, Check, State
-from signing.signed_data import DATA, HASHES, TST_INFO, SignedData, check, imprint_algorithm, read_signed_data
+from signing.signed_data import (
+    ALGORITHM_PROTECTION,
+    CONTENT_TYPE,
+    DATA,
+    HASHES,
+    MESSAGE_DIGEST,
+    SIGNING_CERTIFICATE,
+    SIGNING_CERTIFICATE_V2,
+    TST_INFO,
+    SignedData,
+    check,
+    imprint_algorithm,
+    read_signed_data,
+)
 from signing.verify_pdf.hashing import Range, digests
 from signing.verify_pdf.mark_reader import PlainObjects, signature_mark
 from signing.verify_pdf.pdf_file import PdfFile
@@ -30,6 +43,9 @@ MOST_SIGNATURES = 64
 LONGEST_CONTENTS = 4 * 1024 * 1024
 _ADBE = "adbe.pkcs7.detached"
 _DATE = re.compile(r"D:(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(?:Z|([+-])(\d\d)'?(\d\d)?'?)?")
+SIGNING_TIME = "2a864886f70d010905"
+_CMS_TIME = re.compile(rb"\x17\x0d\d{12}Z|\x18\x0f\d{14}Z")
+_ATTRIBUTES = {CONTENT_TYPE, MESSAGE_DIGEST, SIGNING_CERTIFICATE, SIGNING_CERTIFICATE_V2, ALGORITHM_PROTECTION, SIGNING_TIME}
 Dict = dict[bytes, object]
 
 
@@ -153,7 +169,15 @@ def _signature(pdf: PdfFile, field: _Field, last: int) -> _Found:
         raise Unusual(error.detail) from error
     if digest not in HASHES or signed.content_type != (TST_INFO if kind == b"DocTimeStamp" else DATA):
         raise Unusual("content type")
+    _check_attributes(signed)
     return _Found(field, dictionary, revision, Range(b, c, c + d, digest), signed, str(bytes(subfilter), "ascii"), _docmdp(pdf, dictionary, last))  # type: ignore[call-overload]
+
+
+def _check_attributes(signed: SignedData) -> None:
+    """Signed attributes are those that are read here, and a time is one; what others say is read by the full path."""
+    time = signed.attributes.get(SIGNING_TIME)
+    if set(signed.attributes) - _ATTRIBUTES or (time is not None and not _CMS_TIME.fullmatch(time)):
+        raise Unusual("signed attribute")
 
 
 def _only_definition(pdf: PdfFile, number: int, last: int) -> tuple[int, Entry]:
@@ -285,4 +309,3 @@ def _streams(pdf: PdfFile, item: object, last: int) -> tuple[bytes, ...]:
         if isinstance(stream, Stream):
             found.append(pdf.decode(stream))
     return tuple(found)
-

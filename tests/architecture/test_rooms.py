@@ -72,7 +72,7 @@ SIGNING = [
     ["ocsp", "anchors"],
     ["revocation"],
     ["chain"],
-    ["cms", "signed_data", "pkcs11_keys", "key_use", "algorithms"],
+    ["cms", "signed_data", "bindings", "pkcs11_keys", "key_use", "algorithms"],
     ["der"],
     ["witness_policy", "tile_log"],
     ["cosignature"],

@@ -171,3 +171,33 @@ def test_every_refusal_of_a_file_says_what_would_have_to_be_different() -> None:
     about_files = {kind.code for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, SigningError)} - others
     about_files = {code for code in about_files if not code.startswith(("key.", "sign.", "trust.", "report.", "render."))}
     assert about_files <= set(CATALOGUE) and "evidence.invalid" in about_files
+
+
+@pytest.mark.parametrize(
+    ("name", "verdict"), [("nd30", Verdict.VALID), ("legacy-accept", Verdict.VALID), ("crypto-only", Verdict.VALID), ("tt15-2025", Verdict.UNDETERMINED)]
+)
+def test_a_certificate_named_by_sha1(name: str, verdict: Verdict) -> None:
+    """Outside the list of 2025; elsewhere a warning."""
+    found = judge(file(replace(PERSON, binding="sha1"), replace(AGENCY, binding="sha256")), policy=name)
+    assert found.verdict is verdict
+    said = found.warnings if verdict is Verdict.VALID else found.reasons
+    assert [(r.code, r.place) for r in said] == [("signature.weak_binding", PERSON.field)]
+
+
+@pytest.mark.parametrize("digest", ["md5", "unknown"])
+@pytest.mark.parametrize("name", POLICIES)
+def test_no_policy_takes_a_worse_name_than_sha1(name: str, digest: str) -> None:
+    assert judge(file(PERSON, replace(AGENCY, binding=digest)), policy=name).verdict is Verdict.UNDETERMINED
+
+
+@pytest.mark.parametrize(("name", "verdict"), [("nd30", Verdict.UNDETERMINED), ("tt15-2025", Verdict.UNDETERMINED), ("crypto-only", Verdict.VALID)])
+def test_objects_that_nothing_leads_to(name: str, verdict: Verdict) -> None:
+    found = judge(replace(BOTH, reasons=(reason("pdf.unreachable", "40 0"),)), policy=name)
+    assert found.verdict is verdict
+    assert "pdf.unreachable" in {r.code for r in (*found.reasons, *found.warnings)}
+
+
+@pytest.mark.parametrize(("bits", "verdict"), [(256, Verdict.VALID), (233, Verdict.UNDETERMINED)])
+def test_curves_have_a_smallest_size(bits: int, verdict: Verdict) -> None:
+    curve = replace(AGENCY, scheme="ecdsa", key="EC-sect233r1" if bits == 233 else "EC-secp256r1", key_bits=bits)
+    assert judge(file(PERSON, curve), policy="tt15-2025").verdict is verdict

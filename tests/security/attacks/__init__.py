@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
-from tests.security.attacks import aliases, bombs, certificates, certification, cms_level, fields, forgery, isa, page_changes, shadow, wrapping, xref_tricks
+from tests.security.attacks import (
+    aliases,
+    bombs,
+    certificates,
+    certification,
+    cms_level,
+    fields,
+    forgery,
+    isa,
+    page_changes,
+    readers,
+    shadow,
+    unsigned_parts,
+    wrapping,
+    xref_tricks,
+)
 from tests.security.attacks.workshop import Case
 
-MODULES = (isa, wrapping, forgery, shadow, certification, fields, page_changes, xref_tricks, aliases, cms_level, certificates, bombs)
+MODULES = (isa, wrapping, forgery, shadow, certification, fields, page_changes, xref_tricks, aliases, readers, cms_level, certificates, unsigned_parts, bombs)
 FAMILIES = tuple(f"A{n}" for n in range(1, 19))
 ALL: tuple[Case, ...] = tuple(case for module in MODULES for case in module.cases())
