@@ -26,34 +26,48 @@ _sync_file_range = getattr(ctypes.CDLL(None), "sync_file_range", None)  # Linux 
 class Together:
     """Files that are flushed and take their names together when the block ends: ``with Together() as group``.
 
-    Flushing one file makes the file system write its journal, and all who flush wait for that in one line; the
-    next files of a group find it written. Until the end none of them is there, after it all are, durably; when
-    the block is left by an error, none is. After a crash each is the whole new file or what was there before.
+    Each file starts its way to the disk when it is made, while the next ones are signed; at the end the first flush
+    makes the file system write its journal and the others find it written. Until the end none of the files is there,
+    after it all are, durably; when the block is left by an error, none is. After a crash each is the whole new file
+    or what was there before. An `OSError` at the end names in a note the files that are not durably there (`missing`).
     """
 
     def __init__(self) -> None:
         self._waiting: dict[Path, str] = {}
-        self._folders: set[Path] = set()
+        self.missing: tuple[Path, ...] = ()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         waiting, self._waiting = self._waiting, {}
+        self.missing = tuple(waiting)
         try:
             if kind is None:
-                for temporary in waiting.values():
-                    _flush(temporary, os.O_RDWR)
-                for target in list(waiting):
-                    os.replace(waiting[target], target)
-                    del waiting[target]
-                    self._folders.add(target.parent)
-                for folder in self._folders:
-                    _flush(folder, os.O_RDONLY)
+                self._settle(waiting)
+        except OSError as problem:
+            problem.add_note(f"not written: {', '.join(str(path) for path in self.missing)}")
+            raise
         finally:
             for temporary in waiting.values():
                 with suppress(FileNotFoundError):
                     os.unlink(temporary)
+
+    def _settle(self, waiting: dict[Path, str]) -> None:
+        """Bytes before names: a crash before the first rename costs the whole group and nothing that was there before."""
+        for temporary in waiting.values():
+            _flush(temporary, os.O_RDWR)
+        named: list[Path] = []
+        try:
+            for target in list(waiting):
+                os.replace(waiting[target], target)
+                del waiting[target]
+                named.append(target)
+        finally:
+            for folder in {target.parent for target in named}:
+                _flush(folder, os.O_RDONLY)
+                # Durable now: the new names in `folder`.
+                self.missing = tuple(path for path in self.missing if path not in named or path.parent != folder)
 
     def check(self, target: Path) -> None:
         """Gate: `target` is not in the group yet.
