@@ -26,13 +26,15 @@ from signing.report import DualSignature, Indication, PdfFindings, PdfVerdict, V
 from signing.trust import Trust
 from signing.verify_pdf import verify_pdf
 
+CPU_SECONDS = 2  # for one file
+MEMORY_MB = 256  # for one worker
 _context = multiprocessing.get_context("spawn")
 
 
 class Sandbox:
     """A pool of `workers` verifiers. Thread-safe; workers start at first use."""
 
-    def __init__(self, workers: int = 2, *, cpu_seconds: int = 2, memory_mb: int = 256, wall_seconds: float = 10.0) -> None:
+    def __init__(self, workers: int = 2, *, cpu_seconds: int = CPU_SECONDS, memory_mb: int = MEMORY_MB, wall_seconds: float = 10.0) -> None:
         self._limits = (cpu_seconds, memory_mb)
         self._wall = wall_seconds
         self._idle: queue.LifoQueue[_Worker | None] = queue.LifoQueue()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import fcntl
 import mmap
@@ -18,39 +19,55 @@ from signing.errors import FieldRefused
 BLOCK = 1 << 20
 PAST_CACHE = 4 * BLOCK  # below that, waiting for the disk several times costs more than the second copy
 PAGE = mmap.PAGESIZE
+_WRITE = 2  # SYNC_FILE_RANGE_WRITE, sync_file_range(2): begin, wait for nothing
+_sync_file_range = getattr(ctypes.CDLL(None), "sync_file_range", None)  # Linux has it
 
 
 class Together:
     """Files that are flushed and take their names together when the block ends: ``with Together() as group``.
 
-    Flushing one file makes the file system write its journal, and all who flush wait for that in one line; the
-    next files of a group find it written. Until the end none of them is there, after it all are, durably; when
-    the block is left by an error, none is. After a crash each is the whole new file or what was there before.
+    Each file starts its way to the disk when it is made, while the next ones are signed; at the end the first flush
+    makes the file system write its journal and the others find it written. Until the end none of the files is there,
+    after it all are, durably; when the block is left by an error, none is. After a crash each is the whole new file
+    or what was there before. An `OSError` at the end names in a note the files that are not durably there (`missing`).
     """
 
     def __init__(self) -> None:
         self._waiting: dict[Path, str] = {}
-        self._folders: set[Path] = set()
+        self.missing: tuple[Path, ...] = ()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         waiting, self._waiting = self._waiting, {}
+        self.missing = tuple(waiting)
         try:
             if kind is None:
-                for temporary in waiting.values():
-                    _flush(temporary, os.O_RDWR)
-                for target in list(waiting):
-                    os.replace(waiting[target], target)
-                    del waiting[target]
-                    self._folders.add(target.parent)
-                for folder in self._folders:
-                    _flush(folder, os.O_RDONLY)
+                self._settle(waiting)
+        except OSError as problem:
+            problem.add_note(f"not written: {', '.join(str(path) for path in self.missing)}")
+            raise
         finally:
             for temporary in waiting.values():
                 with suppress(FileNotFoundError):
                     os.unlink(temporary)
+
+    def _settle(self, waiting: dict[Path, str]) -> None:
+        """Bytes before names: a crash before the first rename costs the whole group and nothing that was there before."""
+        for temporary in waiting.values():
+            _flush(temporary, os.O_RDWR)
+        named: list[Path] = []
+        try:
+            for target in list(waiting):
+                os.replace(waiting[target], target)
+                del waiting[target]
+                named.append(target)
+        finally:
+            for folder in {target.parent for target in named}:
+                _flush(folder, os.O_RDONLY)
+                # Durable now: the new names in `folder`.
+                self.missing = tuple(path for path in self.missing if path not in named or path.parent != folder)
 
     def check(self, target: Path) -> None:
         """Gate: `target` is not in the group yet.
@@ -87,6 +104,8 @@ def replacing(target: Path, group: Together | None = None) -> Iterator[BufferedR
                     os.fchmod(file.fileno(), mode)
             if group is None:
                 os.fsync(file.fileno())
+            else:
+                _start_writing(file.fileno())
         if group is not None:
             group.add(temporary, target)
             return
@@ -96,6 +115,12 @@ def replacing(target: Path, group: Together | None = None) -> Iterator[BufferedR
             os.unlink(temporary)
         raise
     _flush(folder, os.O_RDONLY)
+
+
+def _start_writing(file: int) -> None:
+    """Ask for the pages of `file` to be written from now on; a hint alone, the flush that counts finds less to do."""
+    if _sync_file_range is not None:
+        _sync_file_range(file, ctypes.c_int64(0), ctypes.c_int64(0), _WRITE)
 
 
 def _flush(path: Path | str, flags: int) -> None:

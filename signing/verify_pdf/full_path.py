@@ -43,6 +43,7 @@ from signing.verify_pdf.byte_rules import TamperSigns, check_end, check_listed, 
 from signing.verify_pdf.history import added_fields, changes_between, filled_fields, resolved, touched_form_fields
 from signing.verify_pdf.later_rules import catalog_problem, check_structure, form_problem, metadata_problem
 from signing.verify_pdf.mark_reader import PyHankoObjects, signature_mark
+from signing.verify_pdf.newest_first import NewestFirst
 from signing.verify_pdf.orphans import orphans_after
 from signing.verify_pdf.reading import TIMESTAMP, Material, Signature
 from signing.verify_pdf.stamps import best_time_of
@@ -51,6 +52,7 @@ assert speedups.APPLIED
 MOST_SIGNATURES = 64
 MOST_REVISIONS = 256
 _PYHANKO = PyHankoObjects()
+_NEWEST_FIRST = NewestFirst()
 _FACTS = {"end-of-file": "trailing_bytes", "do not grow": "overlapping_ranges"}
 _LEVELS = {
     ModificationLevel.NONE: "none",
@@ -229,7 +231,7 @@ def _signature(reader: Any, embedded: EmbeddedPdfSignature, found: FullReading) 
     locks = embedded.fieldmdp
     # pyHanko takes every field for changed whose page was reached another way; the locks are kept below instead.
     setattr(embedded, "_fieldmdp", None)  # noqa: B010
-    embedded.compute_integrity_info()  # type: ignore[no-untyped-call]
+    embedded.compute_integrity_info(diff_policy=_NEWEST_FIRST)  # type: ignore[no-untyped-call]
     computed = embedded.compute_digest()
     changes_after, lawful, checks = _later(reader, embedded, locks)
     revision, time = embedded.signed_revision + 1, embedded.self_reported_timestamp
@@ -340,7 +342,8 @@ async def _status(embedded: EmbeddedPdfSignature, trust: Trust, moment: datetime
         revocation_mode="soft-fail",
         moment=moment,
     )
-    return await async_validate_pdf_signature(embedded, context, ts_validation_context=context, key_usage_settings=_USAGE)
+    # The differences were analysed when the signature was read, and that result is still there (`embedded.diff_result`).
+    return await async_validate_pdf_signature(embedded, context, ts_validation_context=context, key_usage_settings=_USAGE, skip_diff=True)
 
 
 async def _ades(embedded: EmbeddedPdfSignature, trust: Trust, moment: datetime) -> Any:

@@ -170,7 +170,7 @@ def _signing_times(der: bytes) -> Iterator[datetime]:
 def judge_file(entry: Entry, sandbox: Sandbox, *, now: datetime) -> Outcome:
     """Verify one file and hold the answer against the rules."""
     data = entry.path.read_bytes()
-    trust = own_trust(data) or Trust((_nobody(),))
+    trust = own_trust(data) or no_trust()
     verdict = sandbox.verify(entry.path, trust, at=claimed_time(data, now), policy="crypto-only")
     return weigh(entry, verdict)
 
@@ -196,12 +196,13 @@ def weigh(entry: Entry, verdict: PdfVerdict) -> Outcome:
     return Outcome(entry, verdict, tuple(broken), differs)
 
 
-def _nobody() -> bytes:
-    """An anchor for files that hold no certificate at all: one that has signed nothing."""
+def no_trust() -> Trust:
+    """For files that hold no certificate at all: an anchor that has signed nothing."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Không ai (mô phỏng)")])
     builder = x509.CertificateBuilder(name, name, key.public_key(), 1, datetime(2020, 1, 1, tzinfo=UTC), datetime(2040, 1, 1, tzinfo=UTC))
-    return builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True).sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
+    certificate = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True).sign(key, hashes.SHA256())
+    return Trust((certificate.public_bytes(Encoding.DER),))
 
 
 def run(place: Path, *, now: datetime, seen: Callable[[list[Entry]], Iterator[Entry]] = iter) -> list[Outcome]:

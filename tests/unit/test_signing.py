@@ -218,6 +218,7 @@ def test_a_group_appears_whole_or_not_at_all(tmp_path: Path) -> None:
             pass
         assert not one.exists() and not two.exists()
     assert one.read_bytes() == b"one" and two.read_bytes() == b"two" and sorted(os.listdir(tmp_path)) == ["one", "two"]
+    assert group.missing == ()
 
 
 def test_what_cannot_be_flushed_takes_no_name(tmp_path: Path) -> None:
@@ -227,7 +228,18 @@ def test_what_cannot_be_flushed_takes_no_name(tmp_path: Path) -> None:
             with replacing(target, group) as file:
                 file.write(b"x")
         next(p for p in tmp_path.iterdir() if p.name.startswith(".two")).unlink()
-    assert os.listdir(tmp_path) == []
+    assert os.listdir(tmp_path) == [] and group.missing == (one, two)
+
+
+def test_the_files_that_took_no_name_are_named(tmp_path: Path) -> None:
+    one, two, three = (tmp_path / name for name in ("one", "two", "three"))
+    with pytest.raises(IsADirectoryError) as caught, Together() as group:
+        for target in (one, two, three):
+            with replacing(target, group) as file:
+                file.write(b"x")
+        two.mkdir()
+    assert one.read_bytes() == b"x" and sorted(os.listdir(tmp_path)) == ["one", "two"]
+    assert group.missing == (two, three) and caught.value.__notes__ == [f"not written: {two}, {three}"]
 
 
 def test_many_signed_together(pki: Pki, trust: Trust, tmp_path: Path) -> None:
