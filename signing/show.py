@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
@@ -73,10 +74,9 @@ class Screen:
             return
         table = Table(title=self.word(*title), title_justify="left", header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
         rows = [tuple(row) for row in rows]
-        for number, column in enumerate(columns):
-            # An agency's code or a date must not be broken where there is room for it; digests and ids may be.
-            words = [word for row in rows for word in row[number].split() if len(word) <= _WHOLE_WORD]
-            table.add_column(self.word(*column), overflow="fold", min_width=max(map(len, words), default=0) or None)
+        heads = [self.word(*column) for column in columns]
+        for head, width in zip(heads, _widths(heads, rows, self.out.width), strict=True):
+            table.add_column(head, overflow="fold", width=width)
         for row in rows:
             table.add_row(*(Text(cell) for cell in row))
         self.out.print(table)
@@ -235,6 +235,27 @@ def _facts(rows: Iterable[tuple[str, Text]]) -> Table:
     for label, value in rows:
         grid.add_row(label, value)
     return grid
+
+
+def _widths(heads: Sequence[str], rows: Sequence[Sequence[str]], screen: int) -> list[int]:
+    """Characters for each column, so that no letter is cut off at the edge of the screen.
+
+    Laid out here because the library, when it narrows columns that have a least width, may draw them past the edge.
+    An agency's code or a date is not broken where there is room for it; digests and ids may be.
+    """
+    columns = [[head, *(row[number] for row in rows)] for number, head in enumerate(heads)]
+    wanted = [max((cell_len(line) for cell in column for line in cell.splitlines()), default=0) or 1 for column in columns]
+    words = [[cell_len(word) for cell in column for word in cell.split()] for column in columns]
+    widths = [max((w for w in lengths if w <= _WHOLE_WORD), default=1) for lengths in words]
+    room = max(screen - (3 * len(heads) - 1), 4 * len(heads))  # edges, gaps and padding
+    while sum(widths) > room:
+        widths[widths.index(max(widths))] -= 1
+    for _ in range(room - sum(widths)):
+        needy = max(range(len(heads)), key=lambda n: wanted[n] / widths[n])
+        if wanted[needy] <= widths[needy]:
+            break
+        widths[needy] += 1
+    return widths
 
 
 EVENT_COLUMNS = (
