@@ -148,8 +148,8 @@ def _of_agency(code: str) -> CompoundSelect[Any]:
 
 def _bears(digest: str, numbers: Sequence[int]) -> CompoundSelect[Any]:
     """Numbers of the entries with these `numbers`, and of the documents that have bytes of this digest."""
-    columns = ((v.c.id, v.c.package_sha256), (v.c.id, v.c.seal_sha256), (v.c.id, v.c.header_sha256))
-    columns += ((a.c.envelope, a.c.sha256), (s.c.envelope, s.c.sha256), (s.c.envelope, s.c.seal_sha256))
+    columns = [(v.c.id, v.c.package_sha256), (v.c.id, v.c.seal_sha256), (v.c.id, v.c.header_sha256)]
+    columns += [(a.c.envelope, a.c.sha256), (s.c.envelope, s.c.sha256), (s.c.envelope, s.c.seal_sha256)]
     holders = union(*(select(holder.label("id")).where(column == digest) for holder, column in columns)).subquery()
     lives = select(e.c.seq).join(holders, holders.c.id == e.c.envelope).where(e.c.envelope != _NOBODY)
     return union(select(e.c.seq).where(e.c.seq.in_(numbers)), lives)
