@@ -57,7 +57,10 @@ def search(
     limit: int,
     screen: Screen,
 ) -> None:
-    """Find entries of the log; TEXT is a document's id or number, or a digest."""
+    """Find entries of the log; TEXT is a document's id or number, or a digest.
+
+    Exit codes: 0 found, 1 nothing found, 2 wrong usage.
+    """
     is_digest = len(text) == 64 and all(c in "0123456789abcdefABCDEF" for c in text)
     digest, document = digest or (text if is_digest else ""), document or ("" if is_digest else text)
     if digest and (len(digest) != 64 or any(c not in "0123456789abcdef" for c in digest.lower())):
@@ -68,7 +71,10 @@ def search(
     screen.value(found)
     columns = (*EVENT_COLUMNS[:3], ("Từ", "From"), ("Bên nhận", "Recipient"), ("Văn bản", "Document"))
     rows = [(str(f.number), moment(f.at.isoformat()), event_label(screen, f.event, ""), f.sender, f.recipient, f.document_id) for f in found]
-    screen.table(("Sổ lưu giữ", "Custody log"), columns, rows)
+    if rows:
+        screen.table(("Sổ lưu giữ", "Custody log"), columns, rows)
+    else:
+        screen.say("Không có mục nào như vậy trong sổ.", "There is no such entry in the log.")
     if len(found) == limit:
         screen.say(f"… còn nữa: --after {found[-1].number}", f"… more: --after {found[-1].number}")
     sys.exit(0 if found else 1)

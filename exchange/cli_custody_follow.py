@@ -114,6 +114,10 @@ def monitor(
         except SigningError as error:
             sys.exit(refused(screen, error))
         _show_look(screen, look, folder, once=once)
+        if once and not look.answered and not any((folder / "heads").glob("*.note")):
+            # Silence is judged by the time since the last answer; where there never was one, nothing held.
+            screen.fail("monitor.silent", "Chưa từng có câu trả lời: địa chỉ có đúng không?", "There was never an answer: is the address right?", place=url)
+            sys.exit(1)
         if once or not look.ok:
             sys.exit(0 if look.ok else 1)
         time.sleep(every)

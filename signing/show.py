@@ -45,7 +45,6 @@ def options(command: F) -> F:
 
 
 _WHOLE_WORD = 13  # characters of the longest code of an agency
-_NARROW = 4  # characters that a column has at least
 
 
 class Screen:
@@ -76,9 +75,9 @@ class Screen:
             return
         table = Table(title=self.word(*title), title_justify="left", header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
         rows = [tuple(row) for row in rows]
-        names = [self.word(*column) for column in columns]
-        for name, width in zip(names, _widths([names, *rows], self.out.width), strict=True):
-            table.add_column(name, overflow="fold", width=width)
+        heads = [self.word(*column) for column in columns]
+        for head, width in zip(heads, _widths(heads, rows, self.out.width), strict=True):
+            table.add_column(head, overflow="fold", width=width)
         for row in rows:
             table.add_row(*(Text(cell) for cell in row))
         self.out.print(table)
@@ -227,27 +226,6 @@ class Screen:
         self.err.print(f"vanthu: {code}: {self.word(vi, en)}" + (f" — {where}" if where else ""), markup=False)
 
 
-def _widths(rows: Sequence[Sequence[str]], screen: int) -> list[int | None]:
-    """Characters of each column of a table that must not be wider than the screen: what is beyond its edge would be lost.
-
-    An agency's code or a date is not broken where there is room for it; digests and ids may be.
-    """
-    count = len(rows[0])
-    wanted = [max(cell_len(line) for row in rows for line in row[n].split("\n")) for n in range(count)]
-    room = screen - 3 * (count - 1) - 2
-    if sum(wanted) <= room:
-        return [None] * count
-    least = [max((cell_len(w) for row in rows for w in row[n].split() if cell_len(w) <= _WHOLE_WORD), default=_NARROW) for n in range(count)]
-    while sum(least) > room and max(least) > _NARROW:
-        least[least.index(max(least))] -= 1
-    for _ in range(room - sum(least)):
-        lacking = [(have / want if want else 1.0, n) for n, (have, want) in enumerate(zip(least, wanted, strict=True)) if have < want]
-        if not lacking:
-            break
-        least[min(lacking)[1]] += 1
-    return list(least)
-
-
 def _bullet(text: str) -> Table:
     grid = Table.grid(padding=(0, 1, 0, 0))
     grid.add_row(Text("  •"), Text(text))
@@ -261,6 +239,27 @@ def _facts(rows: Iterable[tuple[str, Text]]) -> Table:
     for label, value in rows:
         grid.add_row(label, value)
     return grid
+
+
+def _widths(heads: Sequence[str], rows: Sequence[Sequence[str]], screen: int) -> list[int]:
+    """Characters for each column, so that no letter is cut off at the edge of the screen.
+
+    Laid out here because the library, when it narrows columns that have a least width, may draw them past the edge.
+    An agency's code or a date is not broken where there is room for it; digests and ids may be.
+    """
+    columns = [[head, *(row[number] for row in rows)] for number, head in enumerate(heads)]
+    wanted = [max((cell_len(line) for cell in column for line in cell.splitlines()), default=0) or 1 for column in columns]
+    words = [[cell_len(word) for cell in column for word in cell.split()] for column in columns]
+    widths = [max((w for w in lengths if w <= _WHOLE_WORD), default=1) for lengths in words]
+    room = max(screen - (3 * len(heads) - 1), 3 * len(heads))  # edges, gaps and padding
+    while sum(widths) > room:
+        widths[widths.index(max(widths))] -= 1
+    for _ in range(room - sum(widths)):
+        needy = max(range(len(heads)), key=lambda n: wanted[n] / widths[n])
+        if wanted[needy] <= widths[needy]:
+            break
+        widths[needy] += 1
+    return widths
 
 
 EVENT_COLUMNS = (

@@ -72,7 +72,10 @@ def read_manifest(data: bytes, place: str) -> Listed:
     Raises:
         EvidenceInvalid: not such a manifest, another digest than SHA-256, or a file listed twice.
     """
-    root = parse_xml(data)
+    try:
+        root = parse_xml(data)
+    except EvidenceInvalid as error:
+        raise EvidenceInvalid(error.detail, place=place) from error  # the member is named, whatever is wrong with it
     if root.tag != f"{{{ASIC}}}ASiCManifest" or not len(root) or root[0].tag != f"{{{ASIC}}}SigReference":
         raise EvidenceInvalid("not an ASiCManifest", place=place)
     files: dict[str, bytes] = {}

@@ -9,7 +9,9 @@ from functools import lru_cache
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from exchange.cli_custody import custody
 from exchange.mirror import mirror
 from exchange.monitor import Look, Monitor
 from signing.checkpoint import LogKey, parse_note
@@ -28,6 +30,7 @@ from signing.tile_log import (
     verify_folder,
 )
 from signing.witness_policy import parse_policy, policy_text
+from tests.house import Pki
 
 ORIGIN = "hub.example.vn/custody/2026"
 NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
@@ -357,3 +360,9 @@ def test_paths_are_those_of_the_specification() -> None:
     for bad in ("tile/x/000", "tile/0/..", "tile/0/abc", "checkpoint", "tile/0/000.p/x"):
         with pytest.raises(LogUnavailable):
             parse_path(bad)
+
+
+def test_an_address_that_never_answered_is_no_success(pki: Pki, tmp_path: Path) -> None:
+    arguments = ["monitor", "http://127.0.0.1:1", "--trust", str(pki.folder / "trust"), "--state", str(tmp_path / "state"), "--once", "--lang", "en"]
+    done = CliRunner().invoke(custody, arguments)
+    assert done.exit_code == 1 and "never an answer" in done.output
