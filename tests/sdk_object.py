@@ -71,8 +71,9 @@ class SdkObject:
             for line in answer["data"]:
                 for name in READ[verb].split():
                     text(line, name)
-            if verb == "getSynchronizeUnit" and not all(isinstance(x["version"], int) and {type(x["deleted"]), type(x["isAgency"])} == {bool} for x in answer["data"]):
-                raise NoAnswer(answer)
+            for unit in answer["data"] if verb == "getSynchronizeUnit" else ():
+                if (type(unit["version"]), type(unit["deleted"]), type(unit["isAgency"])) != (int, bool, bool):
+                    raise NoAnswer(unit)
         return answer
 
     def send(self, data: bytes, more: dict[str, Any]) -> dict[str, Any]:

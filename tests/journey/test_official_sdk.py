@@ -124,7 +124,8 @@ def test_the_same_call_in_other_http(hub: HubProcess, house: House) -> None:
     ):
         content = "application/octet-stream"
         headers = {name.lower(): value for name, value in {**sdk.headers(own, content=content), "Content-Type": content, **more}.items()}
-        kept.request("POST", path, iter([body[:7], body[7:]]) if "Transfer-Encoding" in more else body, headers, encode_chunked=bool(more.get("Transfer-Encoding")))
+        chunked = "Transfer-Encoding" in more
+        kept.request("POST", path, iter([body[:7], body[7:]]) if chunked else body, headers, encode_chunked=chunked)
         answer = kept.getresponse()
         seen.append((answer.status, json.loads(answer.read())["DocId"]))
     assert len(set(seen)) == 1 and seen[0][0] == 200 and seen[0][1]
