@@ -27,7 +27,7 @@ def now() -> datetime:
 @click.option("--against", "url", required=True, metavar="URL", help="Base address of the hub, with the profile's path (https://HUB:8443/vxp).")
 @click.option("--profile", type=click.Choice(["native", "vxp", "lgsp"]), default="native", show_default=True, help="Which interface.")
 @click.option("--parties", required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False), help="TOML with both sides; see docs/conformance.md.")
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the report: .md to read, anything else JSON.")
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the report: .html to print, .md to read, anything else JSON.")
 @click.option("--wait", default=10.0, show_default=True, type=click.FloatRange(0, 600), help="Seconds for a document to reach its recipient.")
 @options
 def conformance(url: str, profile: str, parties: Path, output: Path | None, wait: float, screen: Screen) -> None:

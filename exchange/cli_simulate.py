@@ -29,7 +29,7 @@ from signing.show import Screen, options
 SETTLE = 3.0  # seconds after the last thing that was waited for, in which nothing more may come
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 ANYWHERE = click.option("--anywhere", default="", metavar="TEXT", help=f'Another machine than this one: write "{CONSENT}".')
-OUTPUT = click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the report: .md to read, anything else JSON.")
+OUTPUT = click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the report: .html to print, .md, else JSON.")
 HOST = click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
 SETTLING = click.option("--settle", default=SETTLE, show_default=True, type=click.FloatRange(0, 60), help="Seconds in which nothing more may come.")
 SECONDS = click.option("--seconds", default=120.0, show_default=True, type=click.FloatRange(1, 3600), help="Watch each scenario at most this long.")

@@ -71,10 +71,9 @@ class SdkObject:
             for line in answer["data"]:
                 for name in READ[verb].split():
                     text(line, name)
-            if verb == "getSynchronizeUnit":
-                for line in answer["data"]:
-                    if not isinstance(line["version"], int) or {type(line["deleted"]), type(line["isAgency"])} != {bool}:
-                        raise NoAnswer(answer)
+            for unit in answer["data"] if verb == "getSynchronizeUnit" else ():
+                if (type(unit["version"]), type(unit["deleted"]), type(unit["isAgency"])) != (int, bool, bool):
+                    raise NoAnswer(unit)
         return answer
 
     def send(self, data: bytes, more: dict[str, Any]) -> dict[str, Any]:

@@ -59,6 +59,10 @@ class VxpKit:
             (Criterion("V-17", f"{law} Điều 9.2", "processing, done; bên gửi thấy done", "processing, done; the sender sees done"), self.settled),
             (Criterion("V-18", f"{law} Điều 6.3, 9.2", "Trạng thái 01 đến được bên gửi", "Status 01 reaches the sender"), self.status),
             (Criterion("V-19", f"{SDK}: ErrorCode", "Văn bản không có: trả lời FAIL có lý do", "No such document: FAIL with its reason"), self.nothing),
+            (
+                Criterion("V-20", f"{SDK}: sendEdoc", "Từ chối sendEdoc mà SDK đọc được lý do", "A refused sendEdoc whose reason the SDK can read"),
+                self.readable,
+            ),
         ]
 
     # -- calls ----------------------------------------------------------------
@@ -194,3 +198,10 @@ class VxpKit:
 
     def nothing(self) -> str:
         return self.refused(self.wire.call("POST", "/getEdoc", self.headers(self.recipient, [("docId", "khong-co")]), b"{}"))
+
+    def readable(self) -> str:
+        """The SDK reads DocId before it keeps anything, and the answer as US-ASCII: without the one or in other letters the reason is lost."""
+        answer = self.submit(self.material.package("V6", to="H99.KHONG.CO"), to="H99.KHONG.CO")
+        said = self.refused(answer)
+        want(isinstance(answer.json().get("DocId"), str) and answer.body.isascii(), answer)
+        return said

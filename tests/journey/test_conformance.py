@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from click.testing import CliRunner
 from exchange.cli_conformance import conformance
 from exchange.conformance.criteria import Criterion, NotAsked, NotMet, needed, run, want
 from exchange.conformance.parties import load_parties
+from exchange.conformance.report_page import report_of, write_report
 from exchange.errors import ConfigError
 from tests.connectors import SECRETS, give_secrets
 from tests.house import PULLER, SENDER, Pki
@@ -41,7 +43,7 @@ def parties(pki: Pki, folder: Path) -> Path:
     return folder / "parties.toml"
 
 
-@pytest.mark.parametrize(("profile", "path", "count"), [("native", "", 15), ("vxp", "/vxp", 19), ("lgsp", "/lgsp", 13)])
+@pytest.mark.parametrize(("profile", "path", "count"), [("native", "", 15), ("vxp", "/vxp", 20), ("lgsp", "/lgsp", 13)])
 def test_our_hub_meets_all(hub: HubProcess, pki: Pki, tmp_path: Path, profile: str, path: str, count: int) -> None:
     arguments = ["--against", hub.url + path, "--profile", profile, "--parties", str(parties(pki, tmp_path)), "-o", str(tmp_path / "report.md"), "--json"]
     done = CliRunner().invoke(conformance, arguments)
@@ -72,7 +74,7 @@ class Yes(BaseHTTPRequestHandler):
 
 
 MUST_REFUSE = {
-    "vxp": {"V-02", "V-03", "V-05", "V-09", "V-10", "V-11", "V-12", "V-13", "V-14", "V-19"},
+    "vxp": {"V-02", "V-03", "V-05", "V-09", "V-10", "V-11", "V-12", "V-13", "V-14", "V-19", "V-20"},
     "lgsp": {"L-02", "L-05", "L-06", "L-09", "L-10"},
 }
 
@@ -91,6 +93,19 @@ def test_a_hub_that_says_yes_to_everything_is_found_out(pki: Pki, tmp_path: Path
     report = json.loads((tmp_path / "r.json").read_text())
     failed = {c["number"] for c in report["criteria"] if c["verdict"] == "not met"}
     assert refusals <= failed
+
+
+def test_a_report_to_print_takes_no_markup_from_a_hub(tmp_path: Path) -> None:
+    def lying() -> None:
+        want(False, "<script>alert(1)</script> & khác")
+
+    outcomes = run([(Criterion("V-01", "RFC <1>", "Tiêu chí", "Criterion"), lying), (Criterion("V-02", "", "Hai", "Two"), lambda: "tốt")])
+    report = report_of(outcomes, {"against": "https://a/<b>", "profile": "vxp", "sender": "A", "recipient": "B"}, form="x/1", at=datetime.now(UTC))
+    write_report(tmp_path / "r.html", report, outcomes, "Báo cáo / Report")
+    text = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "<script" not in text and "&lt;script&gt;alert(1)&lt;/script&gt; &amp; khác" in text
+    assert "https://a/&lt;b&gt; (vxp)" in text and "RFC &lt;1&gt;" in text
+    assert "KHÔNG ĐẠT" in text and "1/2" in text and "http" not in text.replace("https://a/", "")
 
 
 def test_outcomes_never_crash() -> None:
