@@ -48,6 +48,7 @@ FIELD_TEXTS = {
 }
 
 STATUS_TEXTS = {"": ("hoạt động", "open"), "open": ("hoạt động", "open"), "locked": ("tạm khóa", "locked"), "closed": ("đã đóng", "closed")}
+STATUS_TEXTS["over"] = ("đã hết hiệu lực", "ended")
 MODE_TEXTS = {"pull": ("tự lấy từ hộp thư", "collects from its mailbox"), "push": ("trục chuyển tới", "the hub delivers")}
 
 
@@ -68,7 +69,7 @@ def find(config: Path, query: str, status: str | None, limit: int, screen: Scree
         rows = hub.directory.find(query, status=status or "", limit=limit)
     screen.value(rows)
     columns = (("Mã", "Code"), ("Mã cũ", "Legacy"), ("Tên", "Name"), ("Trạng thái", "State"), ("Cấp trên", "Parent"), ("Kế thừa", "Successor"))
-    cells = [(r["code"], r["legacy_code"], r["name"], screen.word(*STATUS_TEXTS[r["status"]]), r["parent"], r["succeeded_by"] or r["successor"]) for r in rows]
+    cells = [(r["code"], r["legacy_code"], r["name"], screen.word(*STATUS_TEXTS[_state(r)]), r["parent"], r["succeeded_by"] or r["successor"]) for r in rows]
     screen.table((f"Danh bạ: {len(rows)} cơ quan", f"Directory: {len(rows)} agencies"), columns, cells)
 
 
@@ -85,12 +86,18 @@ def show(config: Path, code: str, screen: Screen) -> None:
     if not screen.as_json:
         shape = SHAPE_TEXTS[Shape(row["shape"])]
         said = {name: " ".join(value) if isinstance(value, list) else value for name, value in row.items() if name in FIELD_TEXTS}
+        said["status"] = _state(row)
         lines = [(screen.word(*FIELD_TEXTS[name]), _value(screen, name, value)) for name, value in said.items()]
         lines += [(screen.word("dạng mã", "shape"), screen.word(*shape)), (screen.word("cách nhận", "delivery"), screen.word(*MODE_TEXTS[row["mode"]]))]
         lines += [(screen.word("phải gửi qua trục", "to be sent through"), row["other_hub"])]
         lines += [(screen.word("nay là", "now"), row["succeeded_by"]), (screen.word("làm đầu mối", "serves"), " ".join(served))]
         lines += [(f"{c['purpose']} {'✓' if c['holds'] else '✗'}", f"{c['sha256']}\n→ {c['not_after']}") for c in row["certificates"]]
         screen.out.print(_facts(lines))
+
+
+def _state(row: dict[str, Any]) -> str:
+    """An agency past its last day is open by its row only."""
+    return "over" if row["over"] and row["status"] == "open" else str(row["status"])
 
 
 def _facts(lines: Iterable[tuple[str, str]]) -> Table:
