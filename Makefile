@@ -4,7 +4,7 @@ BASE := $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 PY := .venv/bin/python
 
-.PHONY: help demo test check venv docs bench bench-witnesses bench-signing bench-edxml bench-opinions bench-custody bench-custody-10m bench-outbox bench-directory docker-test lock clean
+.PHONY: help demo test check venv docs bench bench-witnesses bench-signing costs bench-edxml bench-opinions bench-custody bench-custody-10m bench-outbox bench-directory docker-test lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z0-9-]+:.*##' Makefile | sed 's/:.*## /  — /'
@@ -30,6 +30,9 @@ bench: venv ## print the hub's numbers on this machine
 
 bench-signing: venv ## print what signing and verifying cost here, against floors and peers
 	@$(PY) -m benchmarks.signing
+
+costs: venv ## print what hostile and public files cost the verifier: the ten worst by CPU and by memory (three minutes)
+	@$(PY) -m tests.security.costs
 
 bench-edxml: venv ## print what reading and writing packages cost here, up to 1 GB
 	@$(PY) -m benchmarks.edxml

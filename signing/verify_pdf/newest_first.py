@@ -26,7 +26,8 @@ class NewestFirst(DiffPolicy):
     def review_file(self, reader: Any, base_revision: Any, field_mdp_spec: Any = None, doc_mdp: Any = None) -> DiffResult | SuspiciousModification:
         """Every revision after `base_revision` (its index, or its resolver), the last one first."""
         old = reader.get_historical_resolver(base_revision) if isinstance(base_revision, int) else base_revision
-        level, fields = ModificationLevel.NONE, set()
+        level = ModificationLevel.NONE
+        fields: set[Any] = set()
         for revision in range(reader.xrefs.total_revisions - 1, old.revision, -1):
             try:
                 found = self.apply(old, reader.get_historical_resolver(revision), field_mdp_spec, doc_mdp)
