@@ -13,6 +13,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from exchange.errors import ExchangeError
+from signing import __version__
 from signing.errors import SigningError
 from signing.show import Screen
 
@@ -61,7 +62,7 @@ class Verbs(click.Group):
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(version="0.1.0", prog_name="vanthu")
+@click.version_option(version=__version__, prog_name="vanthu")
 def cli() -> None:
     """Digitally signed document exchange between agencies (Trục liên thông văn bản).
 

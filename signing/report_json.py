@@ -19,6 +19,7 @@ from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
+from signing import __version__
 from signing.evidence import EvidenceReport
 from signing.explain import Explanation, explain, remedy
 from signing.report import (
@@ -146,7 +147,7 @@ class Report:
 @lru_cache(maxsize=1)
 def tool() -> Tool:
     """This program and the libraries that it stands on, with versions."""
-    return Tool("vanthu", _version("vanthu"), platform.python_version(), {name: _version(name) for name in LIBRARIES})
+    return Tool("vanthu", __version__, platform.python_version(), {name: _version(name) for name in LIBRARIES})
 
 
 def _version(name: str) -> str:

@@ -13,15 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from lxml import etree
 from rich.console import Console
 
+from exchange.cli import cli
 from signing import wording
 from signing.explain import explain
 from signing.reasons import CATALOGUE, reason
 from signing.report import Indication, PdfVerdict, Role, State, to_json
 from signing.report_html import html_report, index_page
-from signing.report_json import FORMAT, Summary, document_report, line, report, schema
+from signing.report_json import FORMAT, Summary, document_report, line, report, schema, tool
 from signing.report_xml import SUB_INDICATIONS, VR, etsi_report, true_indication
 from signing.show import Screen
 from signing.sub_verdicts import QUESTIONS, answers, excused, outcome, standing
@@ -437,3 +439,9 @@ def test_names_and_numbers_for_people() -> None:
     assert wording.local(samples.NOW + timedelta(hours=14)) == "25/11/2026 00:00:00 +07:00"
     assert wording.safe("a\nb\x1b[2J\u202ec") == "a\ufffdb\ufffd[2J\ufffdc"
     assert wording.safe(samples.valid()) == samples.valid()
+
+
+def test_a_report_names_the_release_that_made_it() -> None:
+    printed = CliRunner().invoke(cli, ["--version"]).output
+    assert re.fullmatch(r"\d+\.\d+\.\d+", tool().version) and printed.split()[-1] == tool().version
+    assert all(version != "0" for version in tool().libraries.values())
