@@ -344,8 +344,8 @@ class ConfigError(ExchangeError):
 
 class WitnessesUndecided(ConfigError):
     code = "config.witnesses"
-    vi = 'Chưa định ai chứng kiến sổ: hãy ghi witness_policy = "TỆP" (mặc định 5 trong 7, `vanthu custody witness policy`), hoặc witnesses = "none" nếu không cần ai.'
-    en = 'Nobody decided who witnesses the log: write witness_policy = "FILE" (5 of 7 by default, `vanthu custody witness policy`), or witnesses = "none" for nobody.'
+    vi = 'Chưa định ai chứng kiến sổ: ghi witness_policy = "TỆP" (mặc định 5 trong 7, `vanthu custody witness policy`), hoặc witnesses = "none".'
+    en = 'Nobody decided who witnesses the log: write witness_policy = "FILE" (5 of 7 by default, `vanthu custody witness policy`), or witnesses = "none".'
 
 
 class SchemaNewer(ConfigError):

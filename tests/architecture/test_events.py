@@ -54,6 +54,53 @@ WRITTEN: dict[Event, tuple[str, ...]] = {
     Event.LOG_WITNESS: ("attendance", "hearsay"),
     Event.LOG_STATEMENT: ("statements",),
 }
+# Which test shows it, below tests/.
+_EVENTS, _CHANGES = "journey/test_evidence_events.py", "security/test_evidence_changes.py"
+_ALL = f"{_EVENTS}::test_every_event_has_evidence_that_holds"
+_BEGUN, _PUSH = f"{_EVENTS}::test_work_begun_and_finished_and_a_take_back_refused", f"{_EVENTS}::test_a_push_that_nobody_answers"
+_BAD_DAY = "journey/test_custody_verbs.py::test_a_restored_backup_is_explained_and_given_up_openly"
+_MAILBOX = f"{_EVENTS}::test_a_document_that_nobody_collects"
+_BEFORE_AND_AFTER, _MOVED = f"{_CHANGES}::test_recalled_before_and_after_collection", f"{_CHANGES}::test_updated_with_new_and_removed_recipients"
+SHOWN: dict[Event, str] = {
+    Event.ACCEPTED: _PUSH,
+    Event.REFUSED_SUBMISSION: f"{_EVENTS}::test_a_refused_package_is_an_event_with_its_reason",
+    Event.RELAY_FAILED: _PUSH,
+    Event.RELAY_DUE: _PUSH,
+    Event.CONSIGNED: _MAILBOX,
+    Event.CONSIGNMENT_FAILED: _PUSH,
+    Event.CONSIGNMENT_DUE: _PUSH,
+    Event.HANDED_OVER: f"{_EVENTS}::test_statuses_have_their_events",
+    Event.HANDOVER_FAILED: _MAILBOX,
+    Event.HANDOVER_DUE: _MAILBOX,
+    Event.REGISTERED: _BEGUN,
+    Event.RECIPIENT_REFUSED: f"{_EVENTS}::test_statuses_have_their_events",
+    Event.ACCEPTANCE_EXPIRED: f"{_EVENTS}::test_limits_are_configured",
+    Event.ASSIGNED: _BEGUN,
+    Event.IN_PROCESS: _BEGUN,
+    Event.FINISHED: _BEGUN,
+    Event.RECALL_REQUESTED: _BEGUN,
+    Event.RECALL_AGREED: f"{_CHANGES}::test_taken_back",
+    Event.RECALL_REFUSED: _BEGUN,
+    Event.WITHDRAWN: _BEFORE_AND_AFTER,
+    Event.RECALL_ASKED: _BEFORE_AND_AFTER,
+    Event.COPY_DESTROYED: _BEFORE_AND_AFTER,
+    Event.RECALL_DECLINED: f"{_CHANGES}::test_a_recall_under_an_id_of_its_own_is_tied_by_the_package",
+    Event.UPDATED: f"{_CHANGES}::test_updated_with_new_text",
+    Event.UPDATE_AGREED: f"{_CHANGES}::test_updated_with_new_text",
+    Event.UPDATE_DECLINED: f"{_CHANGES}::test_updated_with_new_text",
+    Event.RECIPIENT_ADDED: _MOVED,
+    Event.SUPERSEDED: f"{_CHANGES}::test_replaced",
+    Event.OPERATOR: "journey/test_demo.py::test_hold_release_resend",
+    Event.DIRECTORY: "store/test_custody_search.py::test_search_by_everything_an_auditor_knows",
+    Event.RECHECKED: "journey/test_recheck.py::test_missing_crl",
+    Event.LOG_EPOCH: _BAD_DAY,
+    Event.LOG_KEY: "journey/test_attendance.py::test_the_hubs_certificate_vouches_for_the_key_of_the_log",
+    Event.LOG_RECOVER: _BAD_DAY,
+    Event.LOG_TICK: "journey/test_witnesses.py::test_a_tick_a_minute_while_something_goes_on",
+    Event.LOG_STAMP: "faults/test_tsa_down.py::test_a_sealed_head_holds_in_every_way",
+    Event.LOG_WITNESS: "journey/test_attendance.py::test_entries_about_witnesses_call_for_no_seal_and_no_tick",
+    Event.LOG_STATEMENT: "unit/test_statements.py::test_statements_follow_each_other_without_a_gap",
+}
 # In the vocabulary, and nothing yet that they would be about; docs/evidence.md says why.
 NOT_WRITTEN = {
     Event.RELAY_ACCEPTED,
@@ -91,6 +138,23 @@ def test_each_event_is_written_where_the_table_says_and_nowhere_else() -> None:
         assert found[event.name] == set(places), event
     for event in NOT_WRITTEN:
         assert event.name not in found, f"{event} is written now: it belongs into the table"
+
+
+def test_each_event_is_shown_by_the_test_that_the_table_names() -> None:
+    assert set(SHOWN) == set(WRITTEN)
+    for event, test in SHOWN.items():
+        file, _, name = test.partition("::")
+        text = (ROOT / "tests" / file).read_text()
+        assert f"def {name}(" in text, test
+        assert re.search(rf"\b{event.value}\b|\bEvent\.{event.name}\b", text), f"{file} does not speak of {event.value}"
+
+
+def test_the_page_says_where_each_is_raised_and_shown() -> None:
+    page = (ROOT / "docs" / "evidence.md").read_text()
+    for event, places in WRITTEN.items():
+        raised = ", ".join(f"`{place}`" for place in places)
+        mark = " †" if event.negative else ""
+        assert f"| `{event.uri}`{mark} | {raised} | `{SHOWN[event]}` |" in page, event
 
 
 def test_the_page_names_every_event() -> None:

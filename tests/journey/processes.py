@@ -23,7 +23,7 @@ class HubProcess:
     """One hub in `folder` over the PKI; agencies are registered, the second recipient by push."""
 
     def __init__(self, pki: Pki, folder: Path, *, push: str = "https://127.0.0.1:9", database: str = "", more: str = "") -> None:
-        self.pki, self.folder = pki, folder
+        self.pki, self.folder, self.database = pki, folder, database
         folder.mkdir(parents=True, exist_ok=True)
         (self.port,) = free_ports(1)
         self.config = folder / "hub.toml"

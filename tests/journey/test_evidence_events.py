@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import pytest
 from lxml import etree
@@ -16,9 +18,10 @@ from lxml import etree
 from exchange.clocks import Limits
 from exchange.custody import ETSI, LOCAL, Event, event_of
 from exchange.delivery import Retry
-from exchange.errors import NotFound
+from exchange.errors import NotFound, SignatureRefused
 from exchange.event_reasons import ReasonCode, split_why
 from exchange.receipt import from_bytes
+from exchange.store import custody_log
 from signing.receipt_check import check_receipt
 from signing.sandbox import Sandbox
 from signing.trust import Trust
@@ -99,6 +102,53 @@ def test_statuses_have_their_events(house: House) -> None:
     uris = {Event.HANDED_OVER.uri: ETSI, Event.ASSIGNED.uri: LOCAL, Event.RECALL_REQUESTED.uri: LOCAL, Event.LOG_TICK.uri: LOCAL}
     assert all(uri.startswith(space) for uri, space in uris.items())
     assert Event.HANDED_OVER.uri == "http://uri.etsi.org/19522/Event/ContentHandover"
+
+
+def entries_of(house: House, event: Event) -> list[dict[str, Any]]:
+    """The leaves of an event, oldest first."""
+    with house.hub.store.read() as connection:
+        leaves = [e.leaf for e in custody_log.entries(connection, 0, custody_log.size(connection))]
+    return [leaf for leaf in map(json.loads, leaves) if leaf["ev"] == event.uri]
+
+
+def test_a_refused_package_is_an_event_with_its_reason(house: House) -> None:
+    package = house.package(document=tampered(house), recipients=(PULLER,))
+    with pytest.raises(SignatureRefused):
+        house.submit(package)
+    (leaf,) = entries_of(house, Event.REFUSED_SUBMISSION)
+    assert Event.REFUSED_SUBMISSION.uri == ETSI + "SubmissionRejection"
+    assert (leaf["doc"]["sha256"], leaf["from"]) == (hashlib.sha256(package.read_bytes()).hexdigest(), SENDER)
+    reason = split_why(leaf["why"])
+    assert reason is not None and reason[0] is ReasonCode.SIGNATURE
+
+
+def tampered(house: House) -> Path:
+    """The signed document with one byte of its page changed."""
+    changed = bytearray(house.pki.document.read_bytes())
+    place = changed.index(b"Cong van")
+    changed[place] ^= 1
+    target = house.folder / "tampered.pdf"
+    target.write_bytes(changed)
+    return target
+
+
+def test_work_begun_and_finished_and_a_take_back_refused(house: House) -> None:
+    envelope = sent(house, PULLER)
+    delivery = house.hub.inbox(PULLER, after=0, limit=5)[0]["delivery"]
+    house.hub.acknowledge(PULLER, delivery, *house.status("01"))
+    for code in ("03", "04", "05"):
+        house.hub.report_status(PULLER, *house.status(code))
+    house.hub.report_status(SENDER, *house.status("13", agency=SENDER, about=PULLER, why="Gửi nhầm"))
+    house.hub.report_status(PULLER, *house.status("16", why="Đã xử lý xong"))
+    house.hub.report_status(PULLER, *house.status("06"))
+    assert life(house, envelope)[3:] == [
+        ("ConsignmentAcceptance", PULLER, ""),
+        ("Assigned", PULLER, ""),
+        ("InProcess", PULLER, ""),
+        ("TakeBackRequested", PULLER, "SenderDecision"),
+        ("TakeBackRefused", PULLER, "RejectedByRecipient"),
+        ("Finished", PULLER, ""),
+    ]
 
 
 def test_every_standard_event_is_in_the_schema_by_its_uri() -> None:
