@@ -102,6 +102,14 @@ def test_two_heads_of_one_size_are_found_without_asking_anybody(reader: Reader) 
     assert {parse_note(from_header(reader.heads.say())).root for _ in range(6)} == {log.root(300), lie.root(300)}
 
 
+def test_two_earlier_heads_of_one_size_contradict_each_other_whatever_is_held(reader: Reader) -> None:
+    log = LiveLog(300)
+    reader.sees(log)
+    assert reader.heads.hear(KEY.sign_note(ORIGIN, 200, log.root(200))) is None
+    alert = reader.heads.hear(KEY.sign_note(ORIGIN, 200, other_view(log).root(200)))
+    assert alert is not None and alert.code == "split_view" and len(alert.files) == 2
+
+
 def test_a_restart_forgets_no_head(reader: Reader, tmp_path: Path) -> None:
     log = LiveLog(300)
     reader.sees(log)
