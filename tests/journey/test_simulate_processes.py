@@ -32,7 +32,7 @@ from tests.journey.processes import HubProcess
 from tests.journey.test_conformance import parties
 
 ALL = bool(os.environ.get("VANTHU_ALL_SCENARIOS"))
-FEW = ("H-01", "H-13", "H-17", "H-20", "H-22", "N-01", "N-02", "N-07", "S-01", "S-10", "S-12", "S-13")
+FEW = ("H-01", "H-13", "H-20", "H-22", "N-01", "N-07", "S-10", "S-12", "S-13")
 
 
 @contextmanager
