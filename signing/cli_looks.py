@@ -122,3 +122,4 @@ def _place(file: Path, box: str) -> Place:
     if not (left < right and bottom < top):
         raise click.UsageError("--box: left < right and bottom < top are wanted")
     return Place(read_page(file, int(number)), Box(left, bottom, right, top))
+

@@ -43,7 +43,6 @@ def options(command: F) -> F:
 
     return wrapped  # type: ignore[return-value]
 
-
 _WHOLE_WORD = 13  # characters of the longest code of an agency
 
 

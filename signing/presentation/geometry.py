@@ -42,7 +42,12 @@ class Box:
 
     def holds(self, other: Box, slack: float = _CLOSE_MM) -> bool:
         """Whether `other` lies within, give or take `slack` millimetres."""
-        return other.left >= self.left - slack and other.bottom >= self.bottom - slack and other.right <= self.right + slack and other.top <= self.top + slack
+        return (
+            other.left >= self.left - slack
+            and other.bottom >= self.bottom - slack
+            and other.right <= self.right + slack
+            and other.top <= self.top + slack
+        )
 
     def fitted(self, ratio: float) -> Box:
         """The largest box with width/height = `ratio` that fits, in the middle."""

@@ -201,3 +201,12 @@ def test_objects_that_nothing_leads_to(name: str, verdict: Verdict) -> None:
 def test_curves_have_a_smallest_size(bits: int, verdict: Verdict) -> None:
     curve = replace(AGENCY, scheme="ecdsa", key="EC-sect233r1" if bits == 233 else "EC-secp256r1", key_bits=bits)
     assert judge(file(PERSON, curve), policy="tt15-2025").verdict is verdict
+
+
+def test_every_reason_is_listed() -> None:
+    """Not only the first that was met (rule 11)."""
+    broken = Check("digest", State.FAILED, "signature.broken", "", "HASH_FAILURE")
+    both = [replace(s, checks=(*GOOD, broken), reasons=(reason("signature.broken", s.field),), indication=Indication.FAILED) for s in (PERSON, AGENCY)]
+    found = judge(replace(file(*both), reasons=(reason("pdf.tampered.bytes", "x"),)))
+    assert found.verdict is Verdict.INVALID
+    assert {(r.code, r.place) for r in found.reasons} >= {("pdf.tampered.bytes", "x"), *(("signature.broken", s.field) for s in both)}
