@@ -39,8 +39,12 @@ def machine(house: House) -> type[RuleBasedStateMachine]:
             if not early:
                 self.document_comes()
 
-        @rule(recipient=st.sampled_from(PAIR), code=st.sampled_from(CODES), minutes=st.integers(0, 30))
-        def say(self, recipient: str, code: str, minutes: int) -> None:
+        @rule(said=st.lists(st.tuples(st.sampled_from(PAIR), st.sampled_from(CODES), st.integers(0, 30)), min_size=3, max_size=6))
+        def say(self, said: list[tuple[str, str, int]]) -> None:
+            for one in said:
+                self.say_one(*one)
+
+        def say_one(self, recipient: str, code: str, minutes: int) -> None:
             at = (self.start + timedelta(minutes=minutes, seconds=len(self.sent))).replace(microsecond=0)
             data, seal = house.status(code, agency=recipient, document_id=self.document, at=at)
             if (recipient, data) not in self.sent:
@@ -93,5 +97,5 @@ def machine(house: House) -> type[RuleBasedStateMachine]:
 
 def test_statuses_in_any_order(house: House) -> None:
     # Each step is durable: nine of them need no shrinking, which would take minutes.
-    slow = settings(max_examples=10, stateful_step_count=12, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+    slow = settings(max_examples=8, stateful_step_count=5, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
     run_state_machine_as_test(machine(house), settings=slow)  # type: ignore[no-untyped-call]
