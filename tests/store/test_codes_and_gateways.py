@@ -57,9 +57,9 @@ def town(url: str, pki: Pki, sandbox: Sandbox, tmp_path: Path) -> Iterator[House
     here.close()
 
 
-def said(house: House, code: str, *, sender: str, owner: str, document_id: str = FIRST, sealed_by: str = PULLER) -> tuple[bytes, bytes]:
+def said(house: House, code: str, *, sender: str, owner: str, document_id: str = FIRST, sealed_by: str = PULLER, why: str = "Lý do") -> tuple[bytes, bytes]:
     """A status of `sender` about a document of `owner`, each under the code given."""
-    message = read_status(house.status(code, document_id=document_id, why="Lý do")[0])
+    message = read_status(house.status(code, document_id=document_id, why=why)[0])
     data = write_status(replace(message, sender=Organ(code=sender), response_for=replace(message.response_for, organ=owner)))
     return data, sign_seal(hashlib.sha256(data).digest(), house.pki.seal(sealed_by))
 
@@ -160,7 +160,8 @@ def test_the_legal_life_under_aliases_holds_in_evidence(town: House, tmp_path: P
     assert town.submit(recall) == receipt
     town.hub.package_of(SERVED, line(town, SERVED, FIRST, kind=1))
     for code in ("01", "15"):
-        town.hub.report_status(SERVED, *said(town, code, sender=OLD if code == "15" else ALIAS, owner=OTHER[SENDER]))
+        # In words of its own: the same text within one second would be the acknowledgement of the document once more.
+        town.hub.report_status(SERVED, *said(town, code, sender=OLD if code == "15" else ALIAS, owner=OTHER[SENDER], why="Đã nhận yêu cầu thu hồi"))
     assert {code: state for code, (state, _) in deliveries(town, FIRST).items()} == {SERVED: "recalled", PULLER: "recalled", PUSHER: "recalled"}
     life = {"status-01": 2, "status-13": 1, "status-16": 1, "package-update": 1, "status-15": 2, "package-recall": 1}
     assert evidence(town, FIRST, tmp_path) == life
