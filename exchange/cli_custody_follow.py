@@ -7,6 +7,7 @@ import ssl
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,9 +17,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from exchange.cli_hub import hub_of
 from exchange.courier import client_tls
 from exchange.errors import CustodyError
-from exchange.gossip import from_header, heads_of_witnesses
+from exchange.gossip import Alert, from_header, heads_of_witnesses
 from exchange.hub import Hub
 from exchange.mirror import body_at, http_log, mirror
+from exchange.monitor import Look, Monitor
 from exchange.monitor import Look, Monitor
 from exchange.store import custody_log
 from signing.checkpoint import Checkpoint, verify_note
@@ -113,11 +115,10 @@ def monitor(
             heard.clear()
         except SigningError as error:
             sys.exit(refused(screen, error))
-        _show_look(screen, look, folder, once=once)
-        if once and not look.answered and not any((folder / "heads").glob("*.note")):
+        if once and look.ok and not look.answered and look.head is None:
             # Silence is judged by the time since the last answer; where there never was one, nothing held.
-            screen.fail("monitor.silent", "Chưa từng có câu trả lời: địa chỉ có đúng không?", "There was never an answer: is the address right?", place=url)
-            sys.exit(1)
+            look = replace(look, alerts=(Alert("silent", url),))
+        _show_look(screen, look, folder, once=once)
         if once or not look.ok:
             sys.exit(0 if look.ok else 1)
         time.sleep(every)

@@ -223,8 +223,11 @@ def test_monitor_and_mirror_of_a_live_hub(town: Town, tmp_path: Path) -> None:
     tile.write_bytes(b"\0" * len(tile.read_bytes()))
     run("verify", str(tmp_path / "mirror"), "--trust", town.trust, code=1)
     silent = ("https://127.0.0.1:9", "--trust", town.trust, *town.tls, "--state", str(tmp_path / "none"), "--once")
-    assert value("monitor", *silent)["answered"] is False
+    never = value("monitor", *silent, code=1)  # nothing was ever seen to hold there
+    assert never["answered"] is False and never["alerts"][0]["code"] == "monitor.silent"
     assert value("monitor", *silent, "--silence", "0", code=1)["alerts"][0]["code"] == "monitor.silent"
+    known = ("https://127.0.0.1:9", "--trust", town.trust, *town.tls, "--state", str(tmp_path / "heads"), "--once")
+    assert value("monitor", *known)["ok"]  # silent for a moment only
 
 
 def test_fsck_gaps_and_recover_of_a_sound_hub(town: Town) -> None:

@@ -3,19 +3,14 @@
 ``python -m tests.security.costs [FOLDER]`` prints the ten worst of each; the exit code is 1 when a file passes
 a limit. Every generated file of `tests.security.attacks`, and the files of FOLDER, VANTHU_CORPUS or the folder
 beside the checkout when there are any (`tests.security.corpus`). Each file has a process of its own under the
-limits of `signing.sandbox`; memory is the high-water mark of that process, interpreter and libraries included.
+limits of `signing.sandbox` (`tests.security.caged`).
 """
 
 from __future__ import annotations
 
-import json
-import os
-import resource
-import signal
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,59 +18,17 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from signing.policy import judge
 from signing.sandbox import CPU_SECONDS, MEMORY_MB
-from signing.trust import Trust
-from signing.verify_pdf import verify_pdf
 from tests.house import make_house_pki
 from tests.security import corpus
 from tests.security.attacks import ALL
 from tests.security.attacks.workshop import Workshop
+from tests.security.caged import KILLED, Cost, Costing, costing
 
 WORST = 10
-KILLED = "pdf.limit"
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """One file: seconds of CPU, peak megabytes, the verdict and the codes of its reasons (`pdf.limit`: ended at a limit)."""
-
-    name: str
-    size: int
-    seconds: float
-    megabytes: float
-    verdict: str
-    codes: tuple[str, ...]
-
-    @property
-    def within(self) -> bool:
-        return self.seconds <= CPU_SECONDS + 0.05 and self.megabytes <= MEMORY_MB
-
-
-def cost(path: Path, trust: Trust, at: datetime, name: str = "") -> Cost:
-    """Verify one file in a forked process under the limits of the sandbox; what ends there is a cost too."""
-    into, out = os.pipe()
-    child = os.fork()
-    if not child:
-        try:
-            os.close(into)
-            Path("/proc/self/clear_refs").write_text("5")  # the high-water mark starts at what is resident now
-            resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_MB << 20, MEMORY_MB << 20))
-            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-            signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS)
-            found = judge(verify_pdf(path, trust, at=at), policy="crypto-only")
-            os.write(out, json.dumps([found.verdict.value, [r.code for r in found.reasons]]).encode()[:60_000])
-        finally:
-            os._exit(0)
-    os.close(out)
-    with os.fdopen(into, "rb") as answer:
-        said = answer.read()
-    _, _, usage = os.wait4(child, 0)
-    verdict, codes = json.loads(said) if said else ("undetermined", [KILLED])
-    return Cost(name or path.name, path.stat().st_size, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, verdict, tuple(dict.fromkeys(codes)))
-
-
-def generated(folder: Path) -> Iterator[Cost]:
+def generated(folder: Path, cost: Costing) -> Iterator[Cost]:
     """Every generated file in turn."""
     workshop, path = Workshop(make_house_pki(folder / "pki")), folder / "case.pdf"
     for case in ALL:
@@ -83,7 +36,7 @@ def generated(folder: Path) -> Iterator[Cost]:
         yield cost(path, case.trust(workshop) if case.trust else workshop.trust, workshop.now + case.later, case.id)
 
 
-def public(place: Path, now: datetime) -> Iterator[Cost]:
+def public(place: Path, now: datetime, cost: Costing) -> Iterator[Cost]:
     """Every file of a folder with an index, each with its own topmost certificates as anchors."""
     for entry in corpus.read_index(place):
         data = entry.path.read_bytes()
@@ -102,10 +55,11 @@ def main(arguments: list[str]) -> int:
     console, progress = Console(width=None if sys.stdout.isatty() else 160), Console(stderr=True)
     place = Path(arguments[0]) if arguments else corpus.folder()
     costs: list[Cost] = []
-    with tempfile.TemporaryDirectory(prefix="vanthu-costs-") as folder:
-        costs += track(generated(Path(folder)), description="generated", total=len(ALL), console=progress)
-    if place is not None:
-        costs += track(public(place, datetime.now(UTC)), description=str(place), console=progress)
+    with costing() as cost:
+        with tempfile.TemporaryDirectory(prefix="vanthu-costs-") as folder:
+            costs += track(generated(Path(folder), cost), description="generated", total=len(ALL), console=progress)
+        if place is not None:
+            costs += track(public(place, datetime.now(UTC), cost), description=str(place), console=progress)
     console.print(table(f"{WORST} worst of {len(costs)} by CPU", sorted(costs, key=lambda c: -c.seconds)[:WORST]))
     console.print(table(f"{WORST} worst by peak resident memory", sorted(costs, key=lambda c: -c.megabytes)[:WORST]))
     ended = [c for c in costs if KILLED in c.codes]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from tests.security.attacks.builders import PLAIN, update, write
 from tests.security.attacks.drafts import CONTENT, FORGED, bodies
 from tests.security.attacks.signer import Plan, sign
 from tests.security.attacks.workshop import Workshop
-from tests.security.costs import KILLED, cost
+from tests.security.caged import KILLED, Costing, costing
 
 CASES = {case.id: case for case in ALL}
 WORST = ["A15-hex-many", "A17-escapes", "A17-xref-index-huge"]
@@ -41,9 +42,15 @@ def workshop(pki: Pki) -> Workshop:
     return Workshop(pki)
 
 
+@pytest.fixture(scope="module")
+def cost() -> Iterator[Costing]:
+    with costing() as asked:
+        yield asked
+
+
 @proc
 @pytest.mark.parametrize("name", WORST)
-def test_no_file_passes_the_limits(name: str, workshop: Workshop, tmp_path: Path) -> None:
+def test_no_file_passes_the_limits(name: str, workshop: Workshop, cost: Costing, tmp_path: Path) -> None:
     path = tmp_path / "case.pdf"
     path.write_bytes(workshop.file(CASES[name]))
     found = cost(path, workshop.trust, workshop.now)
@@ -53,7 +60,7 @@ def test_no_file_passes_the_limits(name: str, workshop: Workshop, tmp_path: Path
 
 @proc
 @pytest.mark.parametrize("name", CHEAP)
-def test_an_answer_within_the_limits(name: str, workshop: Workshop, tmp_path: Path) -> None:
+def test_an_answer_within_the_limits(name: str, workshop: Workshop, cost: Costing, tmp_path: Path) -> None:
     path = tmp_path / "case.pdf"
     path.write_bytes(workshop.file(CASES[name]))
     found = cost(path, workshop.trust, workshop.now)
@@ -61,7 +68,7 @@ def test_an_answer_within_the_limits(name: str, workshop: Workshop, tmp_path: Pa
 
 
 @proc
-def test_thousands_of_new_objects_over_a_large_file(workshop: Workshop, tmp_path: Path) -> None:
+def test_thousands_of_new_objects_over_a_large_file(workshop: Workshop, cost: Costing, tmp_path: Path) -> None:
     """60,000 objects in 8 MB; an update adds 2,000 and changes the text."""
     path = tmp_path / "case.pdf"
     many = {n: b"<< /Kind /Some /Number %d /Text (%s) >>" % (n, b"x" * 60) for n in range(1000, 61_000)}
