@@ -21,7 +21,6 @@ from exchange.gossip import Alert, from_header, heads_of_witnesses
 from exchange.hub import Hub
 from exchange.mirror import body_at, http_log, mirror
 from exchange.monitor import Look, Monitor
-from exchange.monitor import Look, Monitor
 from exchange.store import custody_log
 from signing.checkpoint import Checkpoint, verify_note
 from signing.errors import LogUnavailable, SigningError
