@@ -26,6 +26,7 @@ from signing.merkle import EMPTY_ROOT, TILE, Edges
 from signing.note import parse_note
 
 BATCH = 2 * TILE  # entries in memory; more are no faster
+PAGE = 256  # signed heads in memory
 MOST_PROBLEMS = 200  # a wholly wrong log need not be listed entry by entry
 TOLERANCE = timedelta(minutes=5)  # between the clocks and threads of one hub
 
@@ -64,17 +65,18 @@ def recompute(connection: Connection, *, progress: Callable[[int], None] | None 
 
 def _recompute_epoch(connection: Connection, epoch: Epoch, end: int, problems: list[str], progress: Callable[[int], None] | None) -> Edges:
     edges, count, whole = Edges([[]]), 0, end - epoch.first
+    ahead = _Ahead(_kept_heads(connection, epoch, whole))
     for low in range(epoch.first, end, BATCH):
         rows = connection.execute(select(e.c.seq, e.c.leaf, e.c.leaf_hash).where(e.c.seq >= low, e.c.seq < min(low + BATCH, end)).order_by(e.c.seq)).all()
         hashes = [hashed(row[1]) for row in rows]
         problems += [f"entry {row[0]}: stored hash differs" for row, digest in zip(rows, hashes, strict=True) if row[2] != digest][:MOST_PROBLEMS]
         if [row[0] for row in rows] != list(range(low, min(low + BATCH, end))):
             problems.append(f"entries {low}…{min(low + BATCH, end) - 1}: numbering broken")
-        for cut, kept in _cuts(connection, epoch, count, count + len(rows)):
+        lowest = _lowest_tiles(connection, epoch, count, count + len(rows))
+        for cut, kept in _cuts(ahead, count, count + len(rows)):
             part, hashes = hashes[: cut - count], hashes[cut - count :]
             for level, index, data in edges.append(part, count):
-                stored = connection.execute(select(t.c.hashes).where(t.c.epoch == epoch.number, t.c.level == level, t.c.idx == index)).scalar()
-                if stored != data:
+                if (lowest.get(index) if level == 0 else _tile(connection, epoch, level, index)) != data:
                     problems.append(f"tile {level}/{index} of epoch {epoch.number} differs")
             count = cut
             if kept is not None:
@@ -91,13 +93,45 @@ def _recompute_epoch(connection: Connection, epoch: Epoch, end: int, problems: l
     return edges
 
 
-def _cuts(connection: Connection, epoch: Epoch, low: int, high: int) -> Iterator[tuple[int, Any]]:
+def _tile(connection: Connection, epoch: Epoch, level: int, index: int) -> bytes | None:
+    return connection.execute(select(t.c.hashes).where(t.c.epoch == epoch.number, t.c.level == level, t.c.idx == index)).scalar()
+
+
+def _lowest_tiles(connection: Connection, epoch: Epoch, low: int, high: int) -> dict[int, bytes]:
+    # Level 0 of one batch in one question: the way to the server and back is a good part of an audit.
+    found = select(t.c.idx, t.c.hashes).where(t.c.epoch == epoch.number, t.c.level == 0, t.c.idx >= low // TILE, t.c.idx <= high // TILE)
+    return {row[0]: row[1] for row in connection.execute(found)}
+
+
+def _kept_heads(connection: Connection, epoch: Epoch, whole: int) -> Iterator[Any]:
+    """Signed heads of an epoch up to `whole` entries by size, a page in memory."""
+    last = 0
+    while True:
+        statement = select(k.c.size, k.c.root, k.c.note).where(k.c.epoch == epoch.number, k.c.size > last, k.c.size <= whole)
+        page = connection.execute(statement.order_by(k.c.size).limit(PAGE)).all()
+        yield from page
+        if len(page) < PAGE:
+            return
+        last = page[-1].size
+
+
+class _Ahead:
+    """The next kept head, looked at before it is taken."""
+
+    def __init__(self, heads: Iterator[Any]) -> None:
+        self._heads, self.next = heads, next(heads, None)
+
+    def take(self) -> Any:
+        taken, self.next = self.next, next(self._heads, None)
+        return taken
+
+
+def _cuts(ahead: _Ahead, low: int, high: int) -> Iterator[tuple[int, Any]]:
     # Sizes at which the tree is compared with a kept head, and the batch's end.
-    statement = select(k.c.size, k.c.root, k.c.note).where(k.c.epoch == epoch.number, k.c.size > low, k.c.size <= high).order_by(k.c.size)
     last = low
-    for row in connection.execute(statement).all():
-        last = row.size
-        yield row.size, row
+    while ahead.next is not None and ahead.next.size <= high:
+        last = ahead.next.size
+        yield last, ahead.take()
     if last < high:
         yield high, None
 

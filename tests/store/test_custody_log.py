@@ -16,7 +16,7 @@ import pytest
 import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from exchange.custody import Entry, Event, control, leaf_bytes, leaf_hash
@@ -24,13 +24,13 @@ from exchange.errors import CustodyError
 from exchange.errors import HighWater as HighWaterError
 from exchange.office import new_salt
 from exchange.store import custody_log, custody_recovery, custody_tree, sign_order
-from exchange.store.custody_audit import check_chains, recompute
+from exchange.store.custody_audit import PAGE, check_chains, recompute
 from exchange.store.engine import Store
 from exchange.store.high_water import LONGEST, HighWater, Mark
 from exchange.store.sign_order import sign_head
 from signing.checkpoint import LogKey, build_proof, parse_note, verify_note, verify_proof
 from signing.errors import SignerUnknown
-from signing.merkle import TILE, root_of_long, verify_consistency
+from signing.merkle import TILE, Edges, root_of_long, verify_consistency
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 ORIGIN = "hub.example.vn/custody/2026"
@@ -105,6 +105,26 @@ def test_old_heads_may_be_dropped_after_ninety_days(store: Store) -> None:
     store.write(lambda c: c.exec_driver_sql("DELETE FROM custody_checkpoint WHERE size = 1"))
     with pytest.raises(DBAPIError, match="only grows"):
         store.write(lambda c: c.exec_driver_sql("DELETE FROM custody_checkpoint"))
+
+
+def test_every_kept_head_is_compared_however_many_there_are(store: Store, key: LogKey) -> None:
+    """More than are held in memory at once; the sizes go over the borders of batches and tiles."""
+    count = 3 * PAGE + 5
+    grow(store, count)
+    with store.read() as c:
+        hashes = [leaf_hash(entry.leaf) for entry in custody_log.entries(c, 0, count)]
+    roots = Edges([[]])
+    wrong = {1, PAGE, PAGE + 1, 2 * PAGE, count}
+
+    def keep(connection: Connection) -> None:
+        for size, digest in enumerate(hashes, 1):
+            roots.append([digest], size - 1)
+            said = bytes(32) if size in wrong else roots.root()
+            custody_log.save_checkpoint(connection, size, said, key.sign_note(ORIGIN, size, said), NOW)
+
+    store.write(keep)
+    with store.read() as c:
+        assert recompute(c).problems == tuple(f"signed head over {size} entries has another root" for size in sorted(wrong))
 
 
 def test_a_role_that_may_only_insert_is_enough_to_append(store: Store, url: str) -> None:
