@@ -116,6 +116,11 @@ def read_fully(file: IO[bytes], trust: Trust, at: datetime, *, strict: bool) -> 
         if strict:
             raise PdfError("hybrid cross-references")
     fields = [(str(name), value, ref) for name, value, ref in enumerate_sig_fields(reader)]
+    # fpdf2 writes the dictionary inside its field: which revision wrote it cannot be told, and pyHanko fails on it.
+    if within := [name for name, value, _ in fields if isinstance(value, generic.DictionaryObject)]:
+        found.syntax.append("direct_signature")
+        found.odd += [_odd(name, found.revisions, "signature.unsupported", "not an indirect object") for name in within]
+        return found
     embedded = list(reader.embedded_signatures)
     if len(embedded) > MOST_SIGNATURES or found.revisions > MOST_REVISIONS:
         raise PdfError("too many signatures or revisions")
