@@ -250,7 +250,7 @@ class PdfFindings:
     `syntax` lists facts about the file's form: ``trailing_bytes``, ``hybrid_xref``,
     ``clobbered_xref_stream``, ``duplicate_fields``, ``shared_signature``,
     ``overlapping_ranges``, ``timestamp_typed_sig``, ``not_strict``, ``not_der``, ``odd_key``,
-    ``unknown_digest``, ``unsupported_subfilter``.
+    ``unknown_digest``, ``unsupported_subfilter``, ``direct_signature``.
     `path` is ``quick`` or ``full`` (docs/adr/0006). `judged_at` is the moment of judgement.
     """
 

@@ -115,6 +115,7 @@ SYNTAX: dict[str, Pair] = {
     "duplicate_fields": ("trường trùng tên", "fields with the same name"),
     "shared_signature": ("nhiều trường dùng chung một chữ ký", "fields sharing one signature"),
     "overlapping_ranges": ("phạm vi ký chồng nhau", "overlapping signed ranges"),
+    "direct_signature": ("chữ ký ghi thẳng trong trường", "signature written inside its field"),
     "timestamp_typed_sig": ("dấu thời gian ghi sai loại", "time-stamp stored as a signature"),
     "not_strict": ("không đúng cú pháp chặt của ISO 32000", "not strict ISO 32000"),
     "not_der": ("chữ ký không đúng mã hóa DER", "signature not in DER"),

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import IO, Any
 
-from asn1crypto import cms
 from asn1crypto import x509 as asn1_x509
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.misc import PdfError, PdfStrictReadError
@@ -40,6 +39,7 @@ from signing.signed_data import SignedData, read_signed_data
 from signing.trust import Trust
 from signing.verify_pdf import speedups
 from signing.verify_pdf.byte_rules import TamperSigns, check_end, check_listed, check_range, count_ranges
+from signing.verify_pdf.definite import definite
 from signing.verify_pdf.history import added_fields, changes_between, filled_fields, resolved, touched_form_fields
 from signing.verify_pdf.later_rules import catalog_problem, check_structure, form_problem, metadata_problem
 from signing.verify_pdf.mark_reader import PyHankoObjects, signature_mark
@@ -116,6 +116,11 @@ def read_fully(file: IO[bytes], trust: Trust, at: datetime, *, strict: bool) -> 
         if strict:
             raise PdfError("hybrid cross-references")
     fields = [(str(name), value, ref) for name, value, ref in enumerate_sig_fields(reader)]
+    # fpdf2 writes the dictionary inside its field: which revision wrote it cannot be told, and pyHanko fails on it.
+    if within := [name for name, value, _ in fields if isinstance(value, generic.DictionaryObject)]:
+        found.syntax.append("direct_signature")
+        found.odd += [_odd(name, found.revisions, "signature.unsupported", "not an indirect object") for name in within]
+        return found
     embedded = list(reader.embedded_signatures)
     if len(embedded) > MOST_SIGNATURES or found.revisions > MOST_REVISIONS:
         raise PdfError("too many signatures or revisions")
@@ -255,14 +260,14 @@ def _signature(reader: Any, embedded: EmbeddedPdfSignature, found: FullReading) 
 
 
 def _signed_data(embedded: EmbeddedPdfSignature) -> tuple[SignedData, bool]:
-    """The CMS value, read strictly; what is BER is encoded anew first, and said so."""
+    """The CMS value, read strictly; what is BER gets definite lengths first, and that is said."""
     contents = bytes(embedded.pkcs7_content)
     try:
         return read_signed_data(contents[: size_of(contents)]), True
     except NotDer:
         if contents[1:2] != b"\x80":  # only an indefinite length is honest BER; anything else is read differently elsewhere
             raise
-        return read_signed_data(cms.ContentInfo.load(contents).dump(force=True)), False
+        return read_signed_data(definite(contents)), False
 
 
 def _later(reader: Any, embedded: EmbeddedPdfSignature, locks: Any) -> tuple[str, bool, list[Check]]:

@@ -109,7 +109,7 @@ def _shown_area(value: Any, keys: frozenset[str]) -> float:
     box = resolved(value.get("/Rect"))
     corners = [float(resolved(n)) for n in box] if isinstance(box, generic.ArrayObject) and len(box) == 4 else [0.0] * 4
     area = abs(corners[0] - corners[2]) * abs(corners[1] - corners[3])
-    if "/AP" in value and not area and box is not None:
+    if "/AP" in value and not area and box is not None and not _draws_nothing(value.get("/AP")):
         return math.inf  # an appearance for a box without room
     for kid in resolved(value.get("/Kids")) or ():
         held = resolved(kid)
@@ -117,6 +117,15 @@ def _shown_area(value: Any, keys: frozenset[str]) -> float:
             return math.inf
         area += _shown_area(held, keys - {"/T", "/V"} | {"/Parent"})
     return area
+
+
+def _draws_nothing(appearance: Any) -> bool:
+    """One normal appearance with an empty content stream: what PDFBox writes for a signature that is not shown."""
+    held = resolved(appearance)
+    if not isinstance(held, generic.DictionaryObject) or set(held) != {"/N"}:
+        return False
+    stream = resolved(held.get("/N"))
+    return isinstance(stream, generic.StreamObject) and "/Filter" not in stream and not bytes(stream.encoded_data).strip()
 
 
 def filled_fields(reader: Any, revision: int) -> list[str]:

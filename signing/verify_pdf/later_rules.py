@@ -173,7 +173,7 @@ def check_structure(file: IO[bytes], reader: Any, signed_end: int, signs: Tamper
         if place < signed_end:
             continue
         try:
-            section = pdf.section(place)
+            section = pdf.section(pdf.keyword(place))
             entries = section.entries()
             if any(number == 0 and entry.kind != "f" for number, entry in entries):
                 raise Unusual("object 0")

@@ -265,6 +265,11 @@ class PdfFile:
         """
         return _unpack(self.decoded_objects(number, entry))
 
+    def keyword(self, at: int) -> int:
+        """Where ``xref`` stands: node-signpdf names the end of the line before it, and every reader skips that."""
+        found = re.match(rb"(?:\r\n|\r|\n)(?=xref)", os.pread(self.fd, 6, at)) if at < self.size else None
+        return at + (found.end() if found else 0)
+
     def section(self, at: int) -> Section:
         """The cross-reference section at `at` with the end of its revision.
 
@@ -336,7 +341,7 @@ class PdfFile:
         closing = os.pread(self.fd, 256, after)
         lead = _BETWEEN.match(closing)
         match = _START.match(closing, lead.end() if lead else 0)
-        if match is None or int(match[1]) != at:
+        if match is None or self.keyword(int(match[1])) != at:
             raise Unusual("startxref")
         end = after + match.end() - len(match[2] or b"")
         return Section(at, trailer, end, after + match.end(), number, runs, widths)

@@ -23,7 +23,7 @@ from signing.verify_pdf.pdf_objects import TooMany, Unusual
 from signing.verify_pdf.quick_path import read_quickly
 
 # Met in real files, verified as far as that goes, and said.
-_DEGRADING = {"not_der", "timestamp_typed_sig", "unsupported_subfilter", "odd_key", "unknown_digest"}
+_DEGRADING = {"not_der", "timestamp_typed_sig", "unsupported_subfilter", "direct_signature", "odd_key", "unknown_digest"}
 
 
 @dataclass(slots=True)

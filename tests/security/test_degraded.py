@@ -27,6 +27,7 @@ def workshop(pki: Pki) -> Workshop:
         ("A13-hybrid-signed", "hybrid_xref"),
         ("A12-time-stamp-typed-sig", "timestamp_typed_sig"),
         ("A5-signed-subfilter-unknown", "unsupported_subfilter"),
+        ("A5-signed-value-direct", "direct_signature"),
         ("A18-ripemd", "unknown_digest"),
         ("A18-key-negative-modulus", "odd_key"),
     ],

@@ -11,6 +11,7 @@ from tests.security.attacks import (
     fields,
     forgery,
     isa,
+    other_writers,
     page_changes,
     readers,
     shadow,
@@ -20,6 +21,22 @@ from tests.security.attacks import (
 )
 from tests.security.attacks.workshop import Case
 
-MODULES = (isa, wrapping, forgery, shadow, certification, fields, page_changes, xref_tricks, aliases, readers, cms_level, certificates, unsigned_parts, bombs)
+MODULES = (
+    isa,
+    wrapping,
+    forgery,
+    shadow,
+    certification,
+    fields,
+    page_changes,
+    xref_tricks,
+    aliases,
+    readers,
+    cms_level,
+    other_writers,
+    certificates,
+    unsigned_parts,
+    bombs,
+)
 FAMILIES = tuple(f"A{n}" for n in range(1, 19))
 ALL: tuple[Case, ...] = tuple(case for module in MODULES for case in module.cases())
