@@ -6,6 +6,7 @@ Loading all of them takes a second; an auditor's `vanthu verify` needs none of t
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
@@ -79,12 +80,13 @@ def completion(shell: str) -> None:
         click.echo(kind(cli, {}, "vanthu", "_VANTHU_COMPLETE").source())
 
 
-def main() -> None:
-    """Console script: errors become one line with a code, and exit status 1."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Console script: errors become one line with a code, and exit status 1. `arguments`: those of the process when None."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        cli(prog_name="vanthu")
+        cli(given, prog_name="vanthu")
     except (ExchangeError, SigningError) as error:
-        lang = "en" if "--lang=en" in sys.argv or ("--lang" in sys.argv and "en" in sys.argv) else "vi"
+        lang = "en" if "--lang=en" in given or ("--lang" in given and "en" in given) else "vi"
         # A refusal by the hub carries the hub's own words.
         said = [getattr(error, f"hub_{part}", "") or getattr(error, part) for part in ("code", "vi", "en")]
         Screen(lang=lang).fail(*said, place=error.place, detail=error.detail)

@@ -34,7 +34,7 @@ _context = multiprocessing.get_context("spawn")
 class Sandbox:
     """A pool of `workers` verifiers. Thread-safe; workers start at first use."""
 
-    def __init__(self, workers: int = 2, *, cpu_seconds: int = CPU_SECONDS, memory_mb: int = MEMORY_MB, wall_seconds: float = 10.0) -> None:
+    def __init__(self, workers: int = 2, *, cpu_seconds: float = CPU_SECONDS, memory_mb: int = MEMORY_MB, wall_seconds: float = 10.0) -> None:
         self._limits = (cpu_seconds, memory_mb)
         self._wall = wall_seconds
         self._idle: queue.LifoQueue[_Worker | None] = queue.LifoQueue()
@@ -80,7 +80,7 @@ class Sandbox:
 
 
 class _Worker:
-    def __init__(self, limits: tuple[int, int]) -> None:
+    def __init__(self, limits: tuple[float, int]) -> None:
         self._pipe, child = _context.Pipe()
         self._process = _context.Process(target=_serve, args=(child, *limits), daemon=True, name="vanthu-verifier")
         _start_unheard(self._process)
@@ -116,7 +116,7 @@ def _start_unheard(process: BaseProcess) -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _serve(pipe: Connection, cpu_seconds: int, memory_mb: int) -> None:
+def _serve(pipe: Connection, cpu_seconds: float, memory_mb: int) -> None:
     # Private writable memory: what a hostile file could make grow; mapped libraries are not counted.
     resource.setrlimit(resource.RLIMIT_DATA, (memory_mb << 20, memory_mb << 20))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -24,7 +24,6 @@ from signing.reasons import CATALOGUE
 from signing.report import PdfVerdict, Verdict
 from signing.sandbox import Sandbox
 from signing.verify_pdf import verify_pdf
-from tests.house import Pki
 from tests.security.attacks import ALL, FAMILIES
 from tests.security.attacks.builders import STYLES
 from tests.security.attacks.workshop import Case, Must, Workshop
@@ -33,11 +32,6 @@ ROOT = Path(__file__).resolve().parents[2]
 KINDS = ("document", "attachment", "copy")
 FREE = [case for case in ALL if not case.caged]
 CAGED = [case for case in ALL if case.caged and (case.daily or os.environ.get("VANTHU_ALL_BOMBS"))]
-
-
-@pytest.fixture(scope="module")
-def workshop(pki: Pki) -> Workshop:
-    return Workshop(pki)
 
 
 @pytest.fixture(scope="module")

@@ -84,11 +84,14 @@ class Hub:
 
     def copied(self, folder: Path) -> Hub:
         """The same hub and outsiders over a copy of the database; this one must be closed."""
-        assert self.server is not None
         twin = copy(self)
         shutil.copytree(self.folder / "other-host", folder / "other-host")
         twin.folder, twin.mark = folder, HighWater(folder / "other-host" / "high-water")
-        twin.urls = {"hub": self.server.database(self.urls["hub"])}
+        if self.server is not None:
+            twin.urls = {"hub": self.server.database(self.urls["hub"])}
+        else:
+            twin.urls = {}
+            shutil.copyfile(self.folder / "hub.sqlite", folder / "hub.sqlite")
         twin.store = twin.open("hub")
         return twin
 
@@ -175,12 +178,19 @@ def on_postgresql(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) 
     return made
 
 
+@pytest.fixture(scope="session")
+def on_sqlite(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Hub]:
+    """The same over SQLite: one that will have been started anew, and one that runs on."""
+    made = {name: Hub(tmp_path_factory.mktemp("hub"), remembers=name == "running on") for name in ("started anew", "running on")}
+    for one in made.values():
+        one.store.close()
+    return made
+
+
 @pytest.fixture(params=["started anew", "running on", "postgresql"])
 def hub(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Hub]:
-    if request.param == "postgresql":
-        made = request.getfixturevalue("on_postgresql").copied(tmp_path)
-    else:
-        made = Hub(tmp_path, remembers=request.param == "running on")
+    filled = request.getfixturevalue("on_postgresql") if request.param == "postgresql" else request.getfixturevalue("on_sqlite")[request.param]
+    made = filled.copied(tmp_path)
     yield made
     made.store.close()
 

@@ -9,16 +9,10 @@ import pytest
 from signing.policy import judge
 from signing.report import Verdict
 from signing.verify_pdf import verify_pdf
-from tests.house import Pki
 from tests.security.attacks import ALL
 from tests.security.attacks.workshop import Workshop
 
 CASES = {case.id: case for case in ALL}
-
-
-@pytest.fixture(scope="module")
-def workshop(pki: Pki) -> Workshop:
-    return Workshop(pki)
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ import pytest
 from pyhanko.pdf_utils import reader
 from pyhanko.pdf_utils.misc import PdfReadError
 
-from signing.sandbox import CPU_SECONDS, MEMORY_MB
+from signing.report import Verdict
+from signing.sandbox import CPU_SECONDS, MEMORY_MB, Sandbox
 from signing.verify_pdf import speedups, verify_pdf
-from tests.house import Pki
 from tests.security.attacks import ALL
 from tests.security.attacks.bombs import stream
 from tests.security.attacks.builders import PLAIN, update, write
@@ -35,11 +35,6 @@ CHEAP = {
 }
 """Files that were or could be ended at a limit, and what is to be said of them."""
 proc = pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="peak memory is read from /proc")
-
-
-@pytest.fixture(scope="module")
-def workshop(pki: Pki) -> Workshop:
-    return Workshop(pki)
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +72,18 @@ def test_thousands_of_new_objects_over_a_large_file(workshop: Workshop, cost: Co
     path.write_bytes(update(signed, {**new, CONTENT: stream(FORGED)}, loose=range(1, 200_000)).data)
     found = cost(path, workshop.trust, workshop.now)
     assert found.within and found.verdict == "invalid" and "pdf.tampered.changed" in found.codes, found
+
+
+def test_the_share_of_memory_ends_a_file(workshop: Workshop, tmp_path: Path) -> None:
+    """The same lawful file of 3 MB: valid with the usual share, "cannot be determined" with one that it does not fit."""
+    path = tmp_path / "large.pdf"
+    path.write_bytes(workshop.file(CASES["A15-contents-3-mb"]))
+    verdicts = []
+    for megabytes in (MEMORY_MB, 1):
+        cage = Sandbox(workers=1, memory_mb=megabytes)
+        verdicts.append(cage.verify(path, workshop.trust, at=workshop.now, policy="crypto-only").verdict)
+        cage.close()
+    assert verdicts == [Verdict.VALID, Verdict.UNDETERMINED]
 
 
 def test_lines_are_read_backwards_as_before(tmp_path: Path) -> None:

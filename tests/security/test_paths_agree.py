@@ -12,6 +12,8 @@ from signing.policy import POLICIES, judge
 from signing.report import PdfFindings, Verdict
 from signing.trust import Trust
 from signing.verify_pdf import verify_pdf
+from signing.verify_pdf.pdf_file import PdfFile
+from signing.verify_pdf.quick_path import read_quickly
 from tests.house import Pki
 from tests.security.attacks import ALL
 from tests.security.attacks.workshop import Case, Must, Workshop
@@ -20,23 +22,27 @@ CORPUS = Path(__file__).resolve().parents[2].parent / "shared" / "corpus" / "pdf
 FREE = [case for case in ALL if not case.caged]
 
 
-@pytest.fixture(scope="module")
-def workshop(pki: Pki) -> Workshop:
-    return Workshop(pki)
+def is_read_quickly(path: Path) -> bool:
+    """Does the quick path read the file? Where it hands over, verify_pdf is the full path and there is nothing to compare."""
+    with path.open("rb") as file:
+        try:
+            read_quickly(PdfFile.open(file.fileno(), path.stat().st_size))
+        except Exception:  # Unusual hands over to the full path; anything else is "cannot be verified" by either
+            return False
+    return True
 
 
 def agree(path: Path, trust: Trust, at: datetime, kind: str) -> PdfFindings:
-    """Both paths on one file; the quick one's findings."""
+    """Both paths on one file that the quick one reads; its findings."""
     quick = verify_pdf(path, trust, at=at)
-    if quick.path == "quick":
-        full = verify_pdf(path, trust, at=at, full=True)
-        assert full.path == "full"
-        for policy in POLICIES:
-            ours, theirs = judge(quick, policy=policy, kind=kind), judge(full, policy=policy, kind=kind)
-            if ours.verdict is Verdict.VALID:
-                assert theirs.verdict is Verdict.VALID, (policy, [(r.code, r.place, r.en) for r in theirs.reasons])
-        assert [s.field for s in quick.signatures] == [s.field for s in full.signatures]
-        assert quick.sha256 == full.sha256
+    full = verify_pdf(path, trust, at=at, full=True)
+    assert (quick.path, full.path) == ("quick", "full")
+    for policy in POLICIES:
+        ours, theirs = judge(quick, policy=policy, kind=kind), judge(full, policy=policy, kind=kind)
+        if ours.verdict is Verdict.VALID:
+            assert theirs.verdict is Verdict.VALID, (policy, [(r.code, r.place, r.en) for r in theirs.reasons])
+    assert [s.field for s in quick.signatures] == [s.field for s in full.signatures]
+    assert quick.sha256 == full.sha256
     return quick
 
 
@@ -47,8 +53,9 @@ def test_on_generated_files(family: str, workshop: Workshop, tmp_path: Path) -> 
         path = tmp_path / f"{number}.pdf"
         path.write_bytes(workshop.file(case))
         trust = case.trust(workshop) if case.trust else workshop.trust
-        found = agree(path, trust, workshop.now + case.later, case.kind)
-        quick += found.path == "quick"
+        if is_read_quickly(path):
+            agree(path, trust, workshop.now + case.later, case.kind)
+            quick += 1
     # Lawful twins of regular shape go the quick way; otherwise nothing would be compared.
     if family == "A10":
         assert quick >= 3
@@ -58,7 +65,6 @@ def test_the_house_documents_go_the_quick_way(pki: Pki) -> None:
     trust, now = Trust.load(pki.folder / "trust"), datetime.now(UTC)
     for path, kind in ((pki.document, "document"), (pki.attachment, "attachment")):
         found = agree(path, trust, now, kind)
-        assert found.path == "quick"
         assert judge(found, kind=kind).verdict is Verdict.VALID
 
 
@@ -70,9 +76,9 @@ def test_on_public_files() -> None:
     for entry in json.loads(index.read_text()):
         path = CORPUS / entry["file"]
         trust = Trust(())
-        first = verify_pdf(path, trust, at=datetime.now(UTC))
-        claimed = [s.claimed_time for s in first.signatures if s.claimed_time is not None]
-        if first.path == "quick":
+        if is_read_quickly(path):
+            first = verify_pdf(path, trust, at=datetime.now(UTC))
+            claimed = [s.claimed_time for s in first.signatures if s.claimed_time is not None]
             agree(path, trust, max(claimed) + timedelta(seconds=1) if claimed else datetime.now(UTC), "document")
             quick += 1
     assert quick > 50

@@ -178,6 +178,14 @@ def test_the_cage_survives_anything(pki: Pki, trust: Trust, tmp_path: Path, sand
     assert sandbox.verify(pki.document, trust, at=now).verdict is Verdict.VALID
 
 
+def test_the_share_of_cpu_ends_a_worker(pki: Pki, trust: Trust) -> None:
+    """What is valid without the limit is "cannot be determined" within it, and the next file gets an answer too."""
+    tight = Sandbox(workers=1, cpu_seconds=0.001)
+    found = [tight.verify(pki.document, trust, at=datetime.now(UTC)) for _ in range(2)]
+    tight.close()
+    assert [(f.verdict, f.reasons[0].code) for f in found] == [(Verdict.UNDETERMINED, "pdf.limit")] * 2
+
+
 def test_public_files_never_crash(trust: Trust) -> None:
     files = sorted(CORPUS.rglob("*.pdf"))
     if not files:

@@ -160,6 +160,66 @@ def test_lgsp_words(code: str, wanted: str, retry: bool) -> None:
     assert (answer.code, answer.retry) == (wanted, retry)
 
 
+WORDS = {
+    "access.bad_secret": ("15", "CheckPermission"),
+    "access.not_authenticated": ("15", "Permission"),
+    "access.not_the_sender": ("19", "CheckPermission"),
+    "agency.closed": ("18", "M.MessageHeader.To.OrganId"),
+    "agency.locked": ("23", "M.MessageHeader.To.OrganId"),
+    "agency.succeeded": ("18", "M.MessageHeader.To.OrganId"),
+    "agency.unknown": ("18", "M.MessageHeader.To.OrganId"),
+    "change.not_allowed": ("10", "BadRequest"),
+    "client.unreachable": ("20", "BadRequest"),
+    "config.invalid": ("20", "9999"),
+    "custody.failed": ("20", "9999"),
+    "delivery.state": ("20", "9999"),
+    "edxml.future_date": ("20", "PromulgationDate"),
+    "edxml.repeated_recipient": ("20", "MessageHeader.To.OrganId"),
+    "edxml.type_mismatch": ("20", "M.Attachment-Type"),
+    "envelope.conflict": ("10", "ExistDoc"),
+    "envelope.damaged_attachment": ("10", "M.Attachment-Encoding"),
+    "envelope.digest_mismatch": ("21", "BadRequest"),
+    "envelope.duplicate_number": ("10", "ExistDoc"),
+    "envelope.invalid": ("22", "BadRequest"),
+    "envelope.missing_attachment": ("10", "N.Attachment"),
+    "envelope.no_document": ("10", "N.Attachment"),
+    "envelope.not_xml": ("22", "BadRequest"),
+    "envelope.secret": ("10", "Permission"),
+    "envelope.too_large": ("10", "BadRequest"),
+    "internal": ("20", "9999"),
+    "not_found": ("10", "BadRequest"),
+    "request.invalid": ("22", "BadRequest"),
+    "request.too_slow": ("20", "BadRequest"),
+    "seal.refused": ("10", "CheckSignature"),
+    "signature.invalid": ("10", "CheckSignature"),
+    "status.invalid": ("22", "MessageHeader.StatusCode"),
+    "status.unknown_document": ("22", "M.UpdateStatusDoc"),
+    "store.newer": ("20", "9999"),
+}
+"""One code of every row of the tables: the number of guide v2.2 (and of VXP) and the BKAV word (edxml.md 5)."""
+
+
+@pytest.mark.parametrize("code", WORDS)
+def test_each_row_of_the_tables(code: str) -> None:
+    assert (to_lgsp(code).code, to_bkav(code).code) == WORDS[code]
+    assert to_vxp(code).error_code == WORDS[code][0] and to_lgsp(code).retry is (WORDS[code][0] == "20")
+
+
+@pytest.mark.parametrize(
+    ("code", "letter"),
+    [("envelope.missing_field", "N"), ("edxml.absent", "N"), ("edxml.empty", "N"), ("envelope.invalid_field", "M"), ("edxml.code_list", "M")]
+    + [("edxml.email", "M"), ("edxml.organ_code", "M"), ("edxml.length", "R"), ("edxml.value", "T")],
+)
+def test_each_letter_of_bkav(code: str, letter: str) -> None:
+    assert to_bkav(code, "MessageHeader/OtherInfo/Priority").code == f"{letter}.MessageHeader.OtherInfo.Priority"
+
+
+def test_numbers_of_a_partner_in_our_words() -> None:
+    ours = {"10": "envelope.invalid", "15": "access.not_authenticated", "18": "agency.unknown", "19": "access.not_the_sender", "20": "internal"}
+    ours |= {"0": "", "21": "envelope.invalid", "22": "envelope.invalid", "23": "agency.locked"}
+    assert {number: from_lgsp(number)[0] for number in LGSP} == ours
+
+
 def test_every_error_has_words_everywhere() -> None:
     codes = {e.code for e in every_error()}
     for code in codes:

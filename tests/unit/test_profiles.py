@@ -138,10 +138,25 @@ def test_repeated_headers_members_and_bytes_that_are_no_text() -> None:
         vxp.read_call([*good, (b"XroadVnpt-x", b"\xff")])
     with pytest.raises(BadRequest):
         vxp.read_call([*good, *((b"XroadVnpt-x%d" % n, b"1") for n in range(80))])
-    text = '{"XroadVnpt-systemid":"he.thong.01","XroadVnpt-systemid":"he.thong.01"}'
-    twice = {**made(), "XroadVnpt-sign-header": text, "XroadVnpt-sign-header-key": "systemid;systemid"}
+    members = [*OWN, OWN[0]]
+    text = "{" + ",".join(f'"XroadVnpt-{name}":{json.dumps(value)}' for name, value in members) + "}"
+    twice = {**made(), "XroadVnpt-sign-header": text, "XroadVnpt-sign-header-key": ";".join(name for name, _ in members)}
     with pytest.raises(BadRequest):
         vxp.read_call(raw(twice))
+    with pytest.raises(BadRequest):
+        vxp.read_call([*good, (b"XroadVnpt-x", b"1"), (b"xroadvnpt-X", b"1")])  # not signed, and still twice
+    for itself in ("hash-header", "sign-header-key"):
+        with pytest.raises(BadRequest):
+            vxp.read_call(raw({**made([*OWN, (itself, "x")]), f"XroadVnpt-{itself}": "x"}))
+    for nonce in ("short", "n" * 129, "has a space"):
+        with pytest.raises(BadRequest):
+            vxp.read_call(raw(made([*OWN, ("nonce", nonce)])))
+    for window in ("0", "86401", "-1", "x"):
+        with pytest.raises(BadRequest):
+            vxp.read_call(raw(made([*OWN, ("window", window)]))).window  # noqa: B018
+    for name in ("systemid", "timestamp"):
+        with pytest.raises(BadRequest):
+            vxp.read_call(raw(made([(n, v) for n, v in OWN if n != name])))
 
 
 @given(st.dictionaries(st.text(max_size=30), st.text(max_size=60), max_size=6), st.text(max_size=80), st.text(max_size=80))
@@ -205,6 +220,9 @@ def test_transport_states() -> None:
     assert vxp.state_of(State.QUEUED, "done") == "initial"  # offered again after that
     assert {vxp.state_of(s, "processing") for s in (State.DELIVERED, State.ACKNOWLEDGED)} == {"done"}
     assert {vxp.state_of(s, "") for s in (State.FAILED, State.EXPIRED)} == {"fail"}
+    # What had been taken before it was recalled stays done; a client that reads "fail" may send again.
+    told = [("done", ""), ("", "03"), ("", ""), ("processing", "13")]
+    assert [vxp.state_of(State.RECALLED, *said) for said in told] == ["done", "done", "fail", "fail"]
 
 
 def test_answers() -> None:
@@ -229,7 +247,7 @@ def test_lgsp_codes() -> None:
     for code, found in expected.items():
         assert {lgsp.answer_to(error).code for error in found} == {code}
     answer = lgsp.failed(errors.NotXml("dòng 1"))
-    assert answer["success"] is False and answer["data"]["errorCode"] == "22" and "envelope.not_xml" in answer["data"]["errorDesc"]
+    assert (answer["success"], answer["code"]) == (False, 22) and answer["data"]["errorCode"] == "22" and "envelope.not_xml" in answer["data"]["errorDesc"]
 
 
 def test_lgsp_days_and_keys() -> None:
@@ -245,6 +263,8 @@ def test_lgsp_days_and_keys() -> None:
     for given_key in ("", "khoa", "no secret"):
         with pytest.raises(BadSecret):
             lgsp.check_key(given_key, [])
+        with pytest.raises(BadSecret):
+            lgsp.check_key(given_key, [("a", b"x")])
 
 
 def test_origin_says_how_without_the_secret() -> None:
