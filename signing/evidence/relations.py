@@ -57,7 +57,7 @@ def read_relations(chunks: Iterable[bytes]) -> Relations:
 
 
 def _below(node: etree._Element, name: str) -> str:
-    return next(((child.text or "").strip() for child in node if isinstance(child.tag, str) and etree.QName(child).localname == name), "")
+    return next(((child.text or "").strip() for child in node if str(child.tag).rpartition("}")[2] == name), "")
 
 
 def _named(number: str, identity: str) -> str:
