@@ -21,6 +21,7 @@ from exchange.envelope import Attachment
 from exchange.errors import BadRequest, EnvelopeError, TooLarge
 from exchange.patience import pieces, within
 from exchange.profiles import lgsp, vxp
+from exchange.status_numbers import number_of, report
 from exchange.tickets import give_token, read_token
 from exchange.web.auth import HUB, in_thread
 from exchange.web.native_api import CHUNK, MAX_PACKAGE, MAX_STATUS, PATIENCE
@@ -184,11 +185,16 @@ async def _base64(path: Path) -> AsyncIterator[bytes]:
 
 
 async def update_status(request: web.Request) -> Answer:
-    """POST updateStatus: {docId, status}."""
+    """POST updateStatus: {docId, status}; the status is a transport state, or a number of QĐ 28 (then `description` may say why)."""
     caller = await lgsp_caller(request)
     value = json_object(await small(request))
     identity, state = _needed(str(value.get("docId", "")), "docId"), str(value.get("status", "")).lower()
-    await in_thread(request, request.app[HUB].connector.tell, caller, identity, state)
+    connector, number = request.app[HUB].connector, number_of(state)
+    if number is None:
+        await in_thread(request, connector.tell, caller, identity, state)
+    else:
+        await in_thread(request, report, connector, caller, identity, number, str(value.get("description") or ""))
+        await request.app[WAKE].wake()
     return told(lgsp.succeeded({"docId": identity, "status": state.upper(), "errorCode": "0", "errorDesc": ""}, docId=identity))
 
 

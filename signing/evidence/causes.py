@@ -108,7 +108,7 @@ def settle(p: Pieces, causes: dict[str, Cause]) -> None:
         elif event.text("by") == "hub" and local_name(event) and cause is not None and cause.own:
             document = str(event.part("doc").get("id", ""))
             if same_text(cause.facts.sender, as_written(event, "from")) and any(same_text(document, name) for name in {*cause.documents, cause.facts.about}):
-                event.signer = cause.finding.signer
+                event.signer, event.cause = cause.finding.signer, cause.facts.document_id
 
 
 def _about(p: Pieces, causes: dict[str, Cause], answer: Event) -> Iterator[str]:

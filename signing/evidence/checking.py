@@ -146,5 +146,3 @@ def _check_sealed_head(p: Pieces) -> None:
         p.check_sealed_head("log/sealed")
     except SigningError as error:
         p.caught(error, "log/sealed")
-
-

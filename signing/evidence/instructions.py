@@ -49,7 +49,7 @@ def steps(names: Sequence[str]) -> list[Step]:
         (
             "Từng chứng cứ và từng trạng thái có niêm phong của nơi lập",
             "every evidence and every status carries the seal of who made it",
-            f'for f in evidence/*.p7s; do {_CMS.format(chr(34) + "$f" + chr(34), chr(34) + "${f%.p7s}" + chr(34))} || exit 1; done',
+            f"for f in evidence/*.p7s; do {_CMS.format(chr(34) + '$f' + chr(34), chr(34) + '${f%.p7s}' + chr(34))} || exit 1; done",
         ),
         (
             "Mỗi mục sổ được một chứng cứ đã niêm phong nhắc tới",

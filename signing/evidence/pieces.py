@@ -31,6 +31,7 @@ class Event:
     index: int
     sealed: bool = False
     signer: str = ""
+    cause: str = ""  # id of the sender's own sealed document that brought the entry about
 
     def part(self, name: str) -> dict[str, Any]:
         """A part of the entry that is an object, else {}."""

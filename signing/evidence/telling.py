@@ -7,11 +7,13 @@ from collections.abc import Sequence
 
 from signing.container import SIGNATURE
 from signing.evidence.archive import Stamp
-from signing.evidence.causes import asked_by_sender, is_answer, named
+from signing.evidence.causes import asked_by_sender, is_answer, local_name, named
 from signing.evidence.content import SEAL
 from signing.evidence.custody import HEAD
 from signing.evidence.findings import Act, EvidenceReport, Standing, Statement
+from signing.evidence.instructions import PACKAGE
 from signing.evidence.pieces import Event, Pieces
+from signing.evidence.relations import read_relations
 from signing.evidence.statutory import ITEM_NAMES, ITEMS
 from signing.wording import event_name, local
 
@@ -45,6 +47,7 @@ def tell(p: Pieces, report: EvidenceReport, stamps: Sequence[Stamp]) -> tuple[li
     _sender(t, p, report)
     _acts(t, acts)
     _changes(t, p)
+    _relations(t, p)
     _documents(t, p, report)
     _statutory(t, report)
     order = list(Standing)
@@ -179,6 +182,23 @@ def _changes(t: _Teller, p: Pieces) -> None:
             f"Chỉ trục nói trạng thái do bên nhận gửi là trả lời về chính văn bản này: {', '.join(loose)}",
             f"That the status of the recipient answers for this very document is the hub's word: {', '.join(loose)}",
         )
+
+
+def _relations(t: _Teller, p: Pieces) -> None:
+    """Which document this one is about or replaces, and which one replaces it: only what the sender's own seal stands over."""
+    if p.sender_seal is not None and p.has_content:
+        found = read_relations(p.container.chunks(PACKAGE))
+        for name in found.about:
+            t.proven(f"Bên gửi nói văn bản này là về văn bản {name}", f"The sender says that this document is about the document {name}", PACKAGE)
+        for name in found.replaces:
+            t.proven(f"Bên gửi nói văn bản này thay thế văn bản {name}", f"The sender says that this document replaces the document {name}", PACKAGE)
+    replaced: dict[str, list[str]] = {}
+    for event in p.events:
+        if local_name(event) == "Superseded" and event.cause:
+            replaced.setdefault(event.cause, []).append(event.text("to"))
+    for name, recipients in replaced.items():
+        where = ", ".join(dict.fromkeys(recipients))
+        t.proven(f"Văn bản này bị thay thế bởi văn bản {name}, tại {where}", f"This document is replaced by the document {name}, at {where}")
 
 
 def _documents(t: _Teller, p: Pieces, report: EvidenceReport) -> None:

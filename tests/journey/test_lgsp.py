@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import time
 import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -113,6 +114,46 @@ def test_the_loop(hub: HubProcess, house: House) -> None:
     _, receipt = sender.call(f"/v1/getReceipt?docId={sent['docId']}")
     parts = from_bytes(json.dumps(receipt).encode())
     assert b"Origin.lgsp-key" in parts.evidence and json.loads(parts.leaf)["obj"]["type"] == "lgsp-key"
+
+
+def test_states_told_by_their_numbers(hub: HubProcess, house: House) -> None:
+    """One known client sends the numbers of QĐ 28 to updateStatus: the sender gets a status message for each, under that system's name."""
+    document_id = f"{SENDER},2026/11/20,so/QĐ-UBND"
+    sender, recipient = LgspClient.of(hub, SENDER), LgspClient.of(hub, PULLER)
+
+    def tell(ref: str, **value: object) -> dict[str, Any]:
+        answer: dict[str, Any] = recipient.call("/v1/updateStatus", json.dumps({"docId": ref, **value}).encode())[1]
+        return answer
+
+    def messages() -> list[str]:
+        lines = waiting(sender, "status")
+        bodies = [sender.call(f"/v1/getEdoc?docId={line['docId']}")[1]["data"]["edxml"] for line in lines]
+        assert all(sender.call("/v1/updateStatus", json.dumps({"docId": line["docId"], "status": "DONE"}).encode())[1]["success"] for line in lines)
+        return bodies
+
+    messages()
+    assert sender.send(house.package(document_id, recipients=(PULLER,)).read_bytes())["success"]
+    ref = waiting(recipient)[-1]["docId"]
+    for number in ("03", "04", "05", "06"):
+        answer = tell(ref, status=number)
+        assert (answer["code"], answer["data"]["status"]) == (200, number), answer
+    time.sleep(1.1)  # a message of another second would have other bytes
+    assert tell(ref, status="06")["success"]  # a repeat: nothing new
+    assert ref not in {line["docId"] for line in waiting(recipient)}
+    said = messages()
+    assert [text.partition("StatusCode>")[2][:2] for text in said] == ["03", "04", "05", "06"]
+    assert all(f"<edXML:DocumentId>{document_id}<" in text and f"<edXML:OrganId>{PULLER}<" in text for text in said)
+
+    refused = f"{SENDER},2026/11/20,so2/QĐ-UBND"
+    assert sender.send(house.package(refused, recipients=(PULLER,)).read_bytes())["success"]
+    ref = waiting(recipient)[-1]["docId"]
+    assert tell(ref, status="02")["success"]
+    (text,) = messages()
+    assert ">02<" in text and "Không nêu lý do" in text
+    for wrong in ("13", "15", "07", "99", "", "٠٣"):
+        assert tell(ref, status=wrong)["code"] == 22, wrong
+    assert sender.call("/v1/updateStatus", json.dumps({"docId": ref, "status": "03"}).encode())[1]["success"] is False  # not its document to report on
+    assert messages() == []
 
 
 def test_in_by_one_profile_out_by_another(hub: HubProcess, house: House, tmp_path: Path) -> None:

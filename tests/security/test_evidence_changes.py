@@ -10,7 +10,7 @@ import pytest
 
 from exchange.agency import Agency
 from exchange.custody import Entry, Event
-from exchange.envelope import Business, Kind, ReceiverChange, Replacement
+from exchange.envelope import Business, Kind, ReceiverChange, Replacement, ResponseFor
 from exchange.event_reasons import ReasonCode, why
 from signing.evidence import EvidenceReport, Standing, check
 from signing.trust import Trust
@@ -119,6 +119,19 @@ def test_replaced(hub: House, tmp_path: Path) -> None:
     new = asked(hub, hub.package(SECOND, recipients=(PULLER,), business=business))
     assert told(evidence(hub, envelope, tmp_path)) == [("Superseded", PULLER, Standing.PROVEN)]
     assert told(evidence(hub, new, tmp_path)) == []
+    assert f"This document is replaced by the document {SECOND}, at {PULLER}" in said(evidence(hub, envelope, tmp_path), Standing.PROVEN)
+    assert f"this document replaces the document {FIRST}" in said(evidence(hub, new, tmp_path), Standing.PROVEN)
+    assert "replaces the document" not in said(evidence(hub, new, tmp_path, content=False), Standing.PROVEN)  # nothing sealed to read it from
+
+
+def test_a_correction_names_the_document_that_it_is_about(hub: House, tmp_path: Path) -> None:
+    sent(hub, recipients=(PULLER,))
+    about = ResponseFor(SENDER, "125/QĐ-UBND", FIRST, "2026/11/20")
+    correction = asked(hub, hub.package(SECOND, recipients=(PULLER,), responses=(about,), date_of=SECOND))
+    report = evidence(hub, correction, tmp_path)
+    assert report.ok, report.reasons
+    assert f"is about the document 125/QĐ-UBND ({FIRST})" in said(report, Standing.PROVEN)
+    assert any(f"là về văn bản 125/QĐ-UBND ({FIRST})" in s.vi for s in report.statements)
 
 
 WHY = why(ReasonCode.BY_RECIPIENT, "x")

@@ -1,0 +1,64 @@
+"""relations — quan hệ: which other documents a sealed package is about (a correction, an extract, a reply), or stands in the place of.
+
+Read from the package's own header, nothing else: the sender's seal stands over these bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from lxml import etree
+
+from signing.errors import EvidenceInvalid
+
+_MOST = 4 << 20  # bytes within which the header must end
+_MANY = 20  # documents that are named
+
+
+@dataclass(frozen=True, slots=True)
+class Relations:
+    """Names of documents: those `about` which the package is (ResponseFor), and those that it `replaces`."""
+
+    about: tuple[str, ...] = ()
+    replaces: tuple[str, ...] = ()
+
+
+def read_relations(chunks: Iterable[bytes]) -> Relations:
+    """The documents that the header of the edXML package in `chunks` names.
+
+    Raises:
+        EvidenceInvalid: no readable header.
+    """
+    parser = etree.XMLPullParser(events=("end",), resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+    about: dict[str, None] = {}
+    replaces: dict[str, None] = {}
+    read = 0
+    try:
+        for chunk in chunks:
+            read += len(chunk)
+            parser.feed(chunk)
+            for _, node in parser.read_events():
+                if not isinstance(node, etree._Element):
+                    continue
+                name = etree.QName(node).localname
+                if name == "edXMLHeader":
+                    return Relations(tuple(about)[:_MANY], tuple(replaces)[:_MANY])
+                if name == "ResponseFor":
+                    about[_named(_below(node, "Code"), _below(node, "DocumentId"))] = None
+                    about.pop("", None)
+                elif name == "ReplacementInfo" and _below(node, "DocumentId"):
+                    replaces[_below(node, "DocumentId")] = None
+            if read > _MOST:
+                break
+    except (etree.XMLSyntaxError, ValueError) as error:
+        raise EvidenceInvalid(f"XML: {error}"[:200]) from error
+    raise EvidenceInvalid("no edXML header")
+
+
+def _below(node: etree._Element, name: str) -> str:
+    return next(((child.text or "").strip() for child in node if str(child.tag).rpartition("}")[2] == name), "")
+
+
+def _named(number: str, identity: str) -> str:
+    return f"{number} ({identity})" if number and identity else number or identity
