@@ -61,14 +61,15 @@ class Sealer:
         local = now.astimezone(VIETNAM)
         slot = f"{local:%Y-%m-%dT%H}+07"
         with self.office.store.read() as connection:
-            if heads.slot_done(connection, slot):
-                return None
             epoch = custody_log.current_epoch(connection)
             size, _ = custody_log.head(connection)
             last = heads.latest_sealed(connection, epoch.number)
+            unstamped = last is not None and last.stamped_at is None and self.office.timestamp is not None
+            if heads.slot_done(connection, slot):
+                # One sealed by hand while no authority answered is not left until the next hour.
+                return last.slot if last is not None and unstamped and not heads.slot_done(connection, last.slot) else None
             if size == 0:
                 return None
-            unstamped = last is not None and last.stamped_at is None and self.office.timestamp is not None
             if last is not None and not unstamped:
                 fresh = size > last.size if local.hour == 0 else heads.anything_since(connection, epoch.first + last.size)
                 return slot if fresh else None

@@ -163,6 +163,22 @@ def test_an_outage_is_caught_up_with_the_newest_head_only(desk: Desk) -> None:
     assert desk.seal() is None
 
 
+def test_one_sealed_by_hand_in_an_outage_does_not_wait_for_the_next_hour(desk: Desk) -> None:
+    assert desk.seal() is not None and desk.sealer.due() is None
+    desk.work()
+    desk.authority.act = down
+    by_hand = "now 2026-11-24T01:05:00+00:00"
+    round_ = desk.sealer.begin(by_hand)
+    unstamped = desk.sealer.finish(by_hand, round_) if round_ is not None else None
+    assert unstamped is not None and unstamped.token is None
+    desk.authority.act = None
+    desk.pass_(minutes=10)
+    assert desk.sealer.due() == by_hand
+    stamped = desk.seal()
+    assert stamped is not None and stamped.token is not None and stamped.size >= unstamped.size
+    assert desk.sealer.due() is None
+
+
 def test_while_down_a_slot_keeps_one_seal(desk: Desk) -> None:
     """However often it is tried within the hour, and whatever comes meanwhile."""
     desk.authority.act = down
