@@ -116,7 +116,7 @@ def monitor(
             sys.exit(refused(screen, error))
         if once and look.ok and not look.answered and look.head is None:
             # Silence is judged by the time since the last answer; where there never was one, nothing held.
-            look = replace(look, alerts=(Alert("silent", url),))
+            look = replace(look, alerts=(Alert("unanswered", url),))
         _show_look(screen, look, folder, once=once)
         if once or not look.ok:
             sys.exit(0 if look.ok else 1)

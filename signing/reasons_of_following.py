@@ -89,6 +89,13 @@ FOLLOWING: tuple[tuple[str, str, str, str, str], ...] = (
         "Check the connection and ask the operator; a long silence is an event to be recorded as well.",
     ),
     (
+        "monitor.unanswered",
+        "Chưa từng có câu trả lời: địa chỉ có đúng không?",
+        "There was never an answer: is the address right?",
+        "Hãy kiểm tra địa chỉ và kết nối; chưa có gì để theo dõi.",
+        "Check the address and the connection; there is nothing to follow yet.",
+    ),
+    (
         "monitor.unwitnessed",
         "Đầu sổ được công bố thiếu chữ ký của các bên chứng kiến theo chính sách",
         "The published head lacks the cosignatures that the witness policy asks for",

@@ -224,7 +224,7 @@ def test_monitor_and_mirror_of_a_live_hub(town: Town, tmp_path: Path) -> None:
     run("verify", str(tmp_path / "mirror"), "--trust", town.trust, code=1)
     silent = ("https://127.0.0.1:9", "--trust", town.trust, *town.tls, "--state", str(tmp_path / "none"), "--once")
     never = value("monitor", *silent, code=1)  # nothing was ever seen to hold there
-    assert never["answered"] is False and never["alerts"][0]["code"] == "monitor.silent"
+    assert never["answered"] is False and never["alerts"][0]["code"] == "monitor.unanswered"
     assert value("monitor", *silent, "--silence", "0", code=1)["alerts"][0]["code"] == "monitor.silent"
     known = ("https://127.0.0.1:9", "--trust", town.trust, *town.tls, "--state", str(tmp_path / "heads"), "--once")
     assert value("monitor", *known)["ok"]  # silent for a moment only
