@@ -20,7 +20,7 @@ import uvloop
 from aiohttp import web
 
 from exchange.change_errors import DocumentNotSent
-from exchange.client import Client, Refused
+from exchange.client import Client, Proven, Refused
 from exchange.config import NodeSettings, password
 from exchange.courier import client_tls, server_tls
 from exchange.delivery import Retry
@@ -197,13 +197,9 @@ class Agent:
         due = await asyncio.to_thread(_read, store, lambda c: journal.due_outbound(c, now(), 10))
         for row in due:
             seal = blobs.path(row.seal_sha256).read_bytes()
-            try:
-                proven = await self.client.submit(blobs.path(row.package_sha256), now=now(), seal=seal)
-                values: dict[str, Any] = {"state": "sent", "receipt": proven.data, "envelope": proven.finding.envelope, "last_error": ""}
-                await self._keep_proof(proven.finding.envelope, proven.witnessed_proof)
-            except ExchangeError as error:
-                values = self._failed(row.attempts, error)
-                await self._keep_false(error)
+            values, proven = await self._tried(row.attempts, self.client.submit(blobs.path(row.package_sha256), now=now(), seal=seal))
+            if proven is not None:
+                values["envelope"] = proven.finding.envelope
             job = lambda c, row=row, values=values: journal.settle_outbound(c, row, attempts=row.attempts + 1, **values)  # noqa: E731
             await asyncio.to_thread(store.write, job)
         return bool(due)
@@ -272,16 +268,9 @@ class Agent:
         due = await asyncio.to_thread(_read, store, lambda c: journal.due_statuses(c, now(), 20))
         for row in due:
             data, seal = blobs.path(row.sha256).read_bytes(), blobs.path(row.seal_sha256).read_bytes()
-            try:
-                if row.code == "01":
-                    proven = await self.client.acknowledge(row.delivery, data, now=now(), seal=seal)
-                else:
-                    proven = await self.client.send_status(data, now=now(), seal=seal)
-                values: dict[str, Any] = {"state": "sent", "receipt": proven.data, "last_error": ""}
-                await self._keep_proof(row.id, proven.witnessed_proof)
-            except ExchangeError as error:
-                values = self._failed(row.attempts, error)
-                await self._keep_false(error)
+            first = row.code == "01"
+            sending = self.client.acknowledge(row.delivery, data, now=now(), seal=seal) if first else self.client.send_status(data, now=now(), seal=seal)
+            values, _ = await self._tried(row.attempts, sending, subject=row.id)
             job = lambda c, row=row, values=values: journal.settle_status(c, row.id, attempts=row.attempts + 1, **values)  # noqa: E731
             await asyncio.to_thread(store.write, job)
         return bool(due)
@@ -292,18 +281,30 @@ class Agent:
         due = await asyncio.to_thread(_read, store, lambda c: take_backs.due(c, now(), 20))
         for row, there in due:
             data, seal = blobs.path(row.sha256).read_bytes(), blobs.path(row.seal_sha256).read_bytes()
-            try:
-                if not there:
-                    raise DocumentNotSent(row.document_id[:200], place="document_id")
-                proven = await self.client.send_status(data, now=now(), seal=seal)
-                values: dict[str, Any] = {"state": "sent", "receipt": proven.data, "agency": proven.finding.recipient, "last_error": ""}
-                await self._keep_proof(row.id, proven.witnessed_proof)
-            except ExchangeError as error:
-                values = self._failed(row.attempts, error)
-                await self._keep_false(error)
+            if there:
+                values, proven = await self._tried(row.attempts, self.client.send_status(data, now=now(), seal=seal), subject=row.id)
+            else:
+                values, proven = self._failed(row.attempts, DocumentNotSent(row.document_id[:200], place="document_id")), None
+            if proven is not None:
+                values["agency"] = proven.finding.recipient
             job = lambda c, row=row, values=values: take_backs.settle(c, row.id, attempts=row.attempts + 1, **values)  # noqa: E731
             await asyncio.to_thread(store.write, job)
         return bool(due)
+
+    async def _tried(self, attempts: int, sending: Awaitable[Proven], *, subject: str = "") -> tuple[dict[str, Any], Proven | None]:
+        """What sending something sealed came to, as its line in the journal says it, and the verified receipt if there is one.
+
+        Args:
+            attempts: those before this one.
+            subject: what the proof to a witnessed head is kept under; "" for the receipt's envelope.
+        """
+        try:
+            proven = await sending
+            await self._keep_proof(subject or proven.finding.envelope, proven.witnessed_proof)
+        except ExchangeError as error:
+            await self._keep_false(error)
+            return self._failed(attempts, error), None
+        return {"state": "sent", "receipt": proven.data, "last_error": ""}, proven
 
     async def _keep_proof(self, subject: str, proof: str) -> None:
         if proof:

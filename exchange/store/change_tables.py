@@ -1,7 +1,8 @@
 """change_tables — tables of what became of documents: recalls, take-backs, updates, replacements; who had what in hand; who answers whom.
 
 Rows of `change_effects` are never deleted: the metadata of every recall stays (REC-03,
-NĐ 30/2020 Annex VI-I-III.8). On the node: the tombstones of destroyed copies.
+NĐ 30/2020 Annex VI-I-III.8). On the node: the tombstones of destroyed copies, take-backs it asked
+for, and what its agency sent beside it.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Integer, LargeBinary, SmallInteger, Table, Text
 
 from exchange.store.tables import Utc, hub, node
+
+__all__ = ["change_effects", "handouts", "hub", "node", "notices", "sent_beside", "take_backs", "thread_links", "tombstones"]
 
 change_effects = Table(
     "change_effects",
@@ -84,8 +87,6 @@ notices = Table(
     Column("answer", Text, nullable=False),
     Column("carrier", Text, nullable=False),  # delivery to which the answer goes
 )
-
-__all__ = ["change_effects", "handouts", "hub", "node", "notices", "take_backs", "thread_links", "tombstones"]
 
 sent_beside = Table(
     "sent_beside",

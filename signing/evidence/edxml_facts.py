@@ -6,7 +6,7 @@ seal over one document's status must not pass for another's.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from lxml import etree
@@ -41,38 +41,46 @@ class EdxmlFacts:
     status: str = ""
 
 
-def read_facts(chunks: Iterable[bytes]) -> EdxmlFacts:
-    """Facts of the first MessageHeader in the XML given as `chunks`.
+def header_elements(chunks: Iterable[bytes]) -> Iterator[tuple[str, str, etree._Element]]:
+    """("start" or "end", local name, element) of the XML in `chunks`, as far as a header may reach.
 
     Raises:
-        EvidenceInvalid: no readable header.
+        EvidenceInvalid: not XML.
     """
     parser = etree.XMLPullParser(events=("start", "end"), resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
-    path: list[str] = []
-    again: set[str] = set()
-    values: dict[str, str] = {}
     read = 0
     try:
         for chunk in chunks:
             read += len(chunk)
             parser.feed(chunk)
             for event, node in parser.read_events():
-                if not isinstance(node, etree._Element):
-                    continue
-                name = str(node.tag).rpartition("}")[2]
-                if event == "start":
-                    path.append(name)
-                    continue
-                path.pop()
-                if name == "MessageHeader":
-                    if again and "status" in values:
-                        raise EvidenceInvalid(f"{min(again)} repeated")
-                    return EdxmlFacts(**values)
-                _take(values, again, path, name, node)
+                if isinstance(node, etree._Element):
+                    yield str(event), str(node.tag).rpartition("}")[2], node
             if read > _MOST:
-                break
+                return
     except (etree.XMLSyntaxError, ValueError) as error:
         raise EvidenceInvalid(f"XML: {error}"[:200]) from error
+
+
+def read_facts(chunks: Iterable[bytes]) -> EdxmlFacts:
+    """Facts of the first MessageHeader in the XML given as `chunks`.
+
+    Raises:
+        EvidenceInvalid: no readable header.
+    """
+    path: list[str] = []
+    again: set[str] = set()
+    values: dict[str, str] = {}
+    for event, name, node in header_elements(chunks):
+        if event == "start":
+            path.append(name)
+            continue
+        path.pop()
+        if name == "MessageHeader":
+            if again and "status" in values:
+                raise EvidenceInvalid(f"{min(again)} repeated")
+            return EdxmlFacts(**values)
+        _take(values, again, path, name, node)
     raise EvidenceInvalid("no edXML header")
 
 

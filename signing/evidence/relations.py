@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from lxml import etree
 
 from signing.errors import EvidenceInvalid
+from signing.evidence.edxml_facts import header_elements
 
-_MOST = 4 << 20  # bytes within which the header must end
 _MANY = 20  # documents that are named
 
 
@@ -30,29 +30,18 @@ def read_relations(chunks: Iterable[bytes]) -> Relations:
     Raises:
         EvidenceInvalid: no readable header.
     """
-    parser = etree.XMLPullParser(events=("end",), resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
     about: dict[str, None] = {}
     replaces: dict[str, None] = {}
-    read = 0
-    try:
-        for chunk in chunks:
-            read += len(chunk)
-            parser.feed(chunk)
-            for _, node in parser.read_events():
-                if not isinstance(node, etree._Element):
-                    continue
-                name = etree.QName(node).localname
-                if name == "edXMLHeader":
-                    return Relations(tuple(about)[:_MANY], tuple(replaces)[:_MANY])
-                if name == "ResponseFor":
-                    about[_named(_below(node, "Code"), _below(node, "DocumentId"))] = None
-                    about.pop("", None)
-                elif name == "ReplacementInfo" and _below(node, "DocumentId"):
-                    replaces[_below(node, "DocumentId")] = None
-            if read > _MOST:
-                break
-    except (etree.XMLSyntaxError, ValueError) as error:
-        raise EvidenceInvalid(f"XML: {error}"[:200]) from error
+    for event, name, node in header_elements(chunks):
+        if event == "start":
+            continue
+        if name == "edXMLHeader":
+            return Relations(tuple(about)[:_MANY], tuple(replaces)[:_MANY])
+        if name == "ResponseFor":
+            about[_named(_below(node, "Code"), _below(node, "DocumentId"))] = None
+            about.pop("", None)
+        elif name == "ReplacementInfo" and _below(node, "DocumentId"):
+            replaces[_below(node, "DocumentId")] = None
     raise EvidenceInvalid("no edXML header")
 
 

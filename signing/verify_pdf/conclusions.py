@@ -29,7 +29,7 @@ from signing.report import (
 )
 from signing.signed_data import check, is_bound, signer_certificate
 from signing.trust import ChainResult, Trust
-from signing.verify_pdf.finding_parts import changes_level, facts_of, said, worst
+from signing.verify_pdf.finding_parts import changes_level, facts_of, said, worst, worst_state
 from signing.verify_pdf.reading import PADES, Material, Signature, subject_text
 from signing.verify_pdf.roles import role_of
 from signing.verify_pdf.stamp_findings import timestamp_finding
@@ -207,7 +207,7 @@ class _Conclusion:
         role = role_of(certificate, self.trust) if certificate is not None else Role.UNKNOWN
         revocations: tuple[RevocationFact, ...] = path.revocations if path is not None else ()
         facts = facts_of(certificate, self.der) if certificate is not None else None
-        state = next((s for s in ("revoked", "unknown") if any(f.state == s for f in revocations)), "good" if revocations else "unknown")
+        state = worst_state(revocations)
         return SignatureFinding(
             field=signature.field,
             role=role,

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from signing.algorithms import key_of
 from signing.reasons import reason
-from signing.report import CertificateFacts, Check, Indication, Reason, State
+from signing.report import CertificateFacts, Check, Indication, Reason, RevocationFact, State
 from signing.verify_pdf.reading import Signature
 
 _DER = Encoding.DER
@@ -39,6 +39,11 @@ def worst(checks: Sequence[Check]) -> tuple[Indication, str]:
             if item.state is state:
                 return indication, item.sub_indication
     return Indication.PASSED, ""
+
+
+def worst_state(revocations: Sequence[RevocationFact]) -> str:
+    """The revocation state of a path: revoked before unknown before good; unknown where nobody was asked."""
+    return next((s for s in ("revoked", "unknown") if any(f.state == s for f in revocations)), "good" if revocations else "unknown")
 
 
 _facts: dict[bytes, CertificateFacts] = {}

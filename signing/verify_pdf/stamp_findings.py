@@ -10,8 +10,8 @@ from cryptography.x509.oid import NameOID
 
 from signing.algorithms import bits_of, strength
 from signing.reasons import reason
-from signing.report import Check, Level, Reason, RevocationFact, Role, SignatureFinding, State, TimestampFact
-from signing.verify_pdf.finding_parts import changes_level, facts_of, said, worst
+from signing.report import Check, Level, Reason, Role, SignatureFinding, State, TimestampFact
+from signing.verify_pdf.finding_parts import changes_level, facts_of, said, worst, worst_state
 from signing.verify_pdf.reading import Signature, subject_text
 from signing.verify_pdf.stamps import EXPIRED, DocumentStamp
 
@@ -39,7 +39,7 @@ def timestamp_finding(signature: Signature, stamped: DocumentStamp) -> Signature
     facts = facts_of(certificate) if certificate is not None else None
     chain = token.chain if token is not None else None
     revocations = chain.revocations if chain is not None else ()
-    state = _worst_state(revocations)
+    state = worst_state(revocations)
     signed = signature.signed
     bits = bits_of(certificate) if certificate is not None else 0
     return SignatureFinding(
@@ -91,7 +91,7 @@ def _checks(stamped: DocumentStamp, untrusted: bool) -> list[Check]:
     made = [Check("timestamp", State.PASSED)]
     if token is not None:
         made += [Check("chain", State.PASSED, detail=token.chain.anchor), Check("validity", State.PASSED), Check("key_usage", State.PASSED)]
-        if _worst_state(token.chain.revocations) == "good":
+        if worst_state(token.chain.revocations) == "good":
             made.append(Check("revocation", State.PASSED))
     return made
 
@@ -99,10 +99,6 @@ def _checks(stamped: DocumentStamp, untrusted: bool) -> list[Check]:
 def _reasons(signature: Signature, stamp: TimestampFact) -> tuple[Reason, ...]:
     found = [*signature.reasons, *said(signature)]
     return (*found,) if stamp.holds else (*found, reason(_code(stamp), signature.field, stamp.problem))
-
-
-def _worst_state(revocations: tuple[RevocationFact, ...]) -> str:
-    return next((s for s in ("revoked", "unknown") if any(f.state == s for f in revocations)), "good" if revocations else "unknown")
 
 
 def sub_indication(stamp: TimestampFact) -> str:

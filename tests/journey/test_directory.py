@@ -62,14 +62,6 @@ def fill(hub: Hub) -> None:
     desk.change("H56.T05", by="test", aliases=("000.00.05.H56", "H56.X05"))
 
 
-@pytest.fixture
-def house(pki: Pki, tmp_path: Path) -> Iterator[House]:
-    """Only makes packages."""
-    here = House(pki, tmp_path / "maker")
-    yield here
-    here.close()
-
-
 def acting(hub: HubProcess, code: str, agency: str, *, tls: str = "") -> Client:
     trust = hub.pki.folder / "trust"
     folder = hub.pki.folder / "tls"
@@ -96,8 +88,8 @@ def seal_of(package: Path, key: Any) -> bytes:
     return sign_seal(hashlib.sha256(package.read_bytes()).digest(), key)
 
 
-def test_a_closed_agency_is_answered_with_the_one_that_is_open(hub: HubProcess, house: House) -> None:
-    package = house.package(f"{SENDER},2026/11/20,dir-1/QĐ", recipients=("H56.T03",))
+def test_a_closed_agency_is_answered_with_the_one_that_is_open(hub: HubProcess, maker: House) -> None:
+    package = maker.package(f"{SENDER},2026/11/20,dir-1/QĐ", recipients=("H56.T03",))
     status, problem = asyncio.run(post(hub, package, seal_of(package, hub.pki.seal(SENDER))))
     assert (status, problem["code"], problem["successor"], problem["retry"]) == (422, "agency.succeeded", PULLER, False)
     assert problem["detail"] == f"H56.T03 → H56.T04 → {PULLER}" and problem["place"] == "MessageHeader/To[1]/OrganId"
@@ -111,8 +103,8 @@ def test_a_closed_agency_is_answered_with_the_one_that_is_open(hub: HubProcess, 
 
 
 @pytest.mark.parametrize("code", ["H56.T05", "000.00.05.H56", "H56.X05"])
-def test_each_code_of_an_agency_reaches_it(hub: HubProcess, house: House, code: str) -> None:
-    package = house.package(f"{SENDER},2026/11/20,alias-{code}/QĐ", recipients=(code,))
+def test_each_code_of_an_agency_reaches_it(hub: HubProcess, maker: House, code: str) -> None:
+    package = maker.package(f"{SENDER},2026/11/20,alias-{code}/QĐ", recipients=(code,))
     status, receipt = asyncio.run(post(hub, package, seal_of(package, hub.pki.seal(SENDER))))
     assert status == 201, receipt
 
@@ -123,9 +115,9 @@ def test_each_code_of_an_agency_reaches_it(hub: HubProcess, house: House, code: 
     assert asyncio.run(recipients()) == ["H56.T05"]
 
 
-def test_a_gateway_sends_for_the_agency_it_serves_and_for_no_other(hub: HubProcess, house: House, tmp_path: Path) -> None:
+def test_a_gateway_sends_for_the_agency_it_serves_and_for_no_other(hub: HubProcess, maker: House, tmp_path: Path) -> None:
     document_id = f"{SMALL},2026/11/20,dir-2/QĐ"
-    package = house.package(document_id, sender=SMALL, recipients=(PULLER,))
+    package = maker.package(document_id, sender=SMALL, recipients=(PULLER,))
     seal = seal_of(package, hub.pki.seal(SENDER))
     assert asyncio.run(post(hub, package, seal))[1]["code"] == "access.not_the_sender"
     for other in (SERVED, PULLER, "H56.404"):
@@ -154,18 +146,18 @@ def test_a_gateway_sends_for_the_agency_it_serves_and_for_no_other(hub: HubProce
     asyncio.run(go())
 
 
-def test_a_gateway_collects_acknowledges_and_reports(hub: HubProcess, house: House, tmp_path: Path) -> None:
+def test_a_gateway_collects_acknowledges_and_reports(hub: HubProcess, maker: House, tmp_path: Path) -> None:
     document_id = f"{SENDER},2026/11/20,dir-3/QĐ"
 
     async def go() -> None:
         async with hub.client(SENDER) as sender, acting(hub, PULLER, SERVED) as gateway, hub.client(PULLER) as itself:
-            sent = await sender.submit(house.package(document_id, recipients=(SERVED,)), now=now())
+            sent = await sender.submit(maker.package(document_id, recipients=(SERVED,)), now=now())
             assert all(i["document_id"] != document_id for i in (await itself.inbox())[0])
             line = next(i for i in (await gateway.inbox())[0] if i["document_id"] == document_id)
             await gateway.fetch(line["delivery"], tmp_path / "got.edxml")
-            data = house.status("01", agency=PULLER, document_id=document_id)[0].replace(PULLER.encode(), SERVED.encode())
+            data = maker.status("01", agency=PULLER, document_id=document_id)[0].replace(PULLER.encode(), SERVED.encode())
             await gateway.acknowledge(line["delivery"], data, now=now())
-            data = house.status("03", agency=PULLER, document_id=document_id)[0].replace(PULLER.encode(), SERVED.encode())
+            data = maker.status("03", agency=PULLER, document_id=document_id)[0].replace(PULLER.encode(), SERVED.encode())
             await gateway.send_status(data, now=now())
             events = (await sender.timeline(sent.finding.envelope))["events"]
             assert [e["object_type"] for e in events if e["by"] == SERVED] == ["edxml-status+gateway-seal"] * 2
@@ -181,7 +173,7 @@ def test_a_gateway_collects_acknowledges_and_reports(hub: HubProcess, house: Hou
     asyncio.run(go())
 
 
-def test_certificates_roll_over_while_the_hub_runs(hub: HubProcess, house: House, tmp_path: Path) -> None:
+def test_certificates_roll_over_while_the_hub_runs(hub: HubProcess, maker: House, tmp_path: Path) -> None:
     """Old and new hold together; the ended one and the expired one are refused."""
     moment = now()
     old, tls = hub.pki.seal(SENDER), hub.pki.folder / "tls"
@@ -195,7 +187,7 @@ def test_certificates_roll_over_while_the_hub_runs(hub: HubProcess, house: House
         here.store.write(lambda c: agencies.add_certificate(c, certificate_of(SENDER, Purpose.SEAL, (tmp_path / "expired.pem").read_bytes())))
 
         def send(number: str, key: Any) -> str:
-            package = house.package(f"{SENDER},2026/11/20,roll-{number}/QĐ", recipients=(PULLER,))
+            package = maker.package(f"{SENDER},2026/11/20,roll-{number}/QĐ", recipients=(PULLER,))
             status, answer = asyncio.run(post(hub, package, seal_of(package, key)))
             return "" if status == 201 else str(answer["code"])
 

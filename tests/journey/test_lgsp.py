@@ -29,14 +29,6 @@ def hub(pki: Pki, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProce
     process.stop()
 
 
-@pytest.fixture
-def house(pki: Pki, tmp_path: Path) -> Iterator[House]:
-    """Only makes packages."""
-    here = House(pki, tmp_path / "maker")
-    yield here
-    here.close()
-
-
 def waiting(client: LgspClient, kind: str = "edoc", more: str = "") -> list[dict[str, str]]:
     status, answer = client.call(f"/v1/syncReceivedEdocList?messageType={kind}{more}")
     assert status == 200 and answer["success"], answer
@@ -52,7 +44,7 @@ def bearer(client: LgspClient, path: str, token: str) -> dict[str, Any]:
         return value
 
 
-def test_the_loop_of_a_client_of_the_live_server(hub: HubProcess, house: House) -> None:
+def test_the_loop_of_a_client_of_the_live_server(hub: HubProcess, maker: House) -> None:
     """It logs in first, goes by `code` and not by `success`, and takes the package out of data.data."""
     client, recipient = LgspClient.of(hub, SENDER), LgspClient.of(hub, PULLER)
     form = {"username": client.system, "password": client.secret, "applicationCode": "x", "otp": None, "twoFactorProvider": None, "typeObjs": [0, 1]}
@@ -68,7 +60,7 @@ def test_the_loop_of_a_client_of_the_live_server(hub: HubProcess, house: House) 
         _, refused = client.call("/v1/auth/login", json.dumps({"username": name, "password": key}).encode())
         assert refused["code"] in (15, 22) and not refused["data"].get("token")
 
-    data = house.package(f"{SENDER},2026/11/20,l0/QĐ-UBND", recipients=(PULLER,)).read_bytes()
+    data = maker.package(f"{SENDER},2026/11/20,l0/QĐ-UBND", recipients=(PULLER,)).read_bytes()
     assert client.send(data)["code"] == 200
     _, answer = recipient.call("/v1/syncReceivedEdocList?messageType=edoc")
     assert (answer["code"], answer["count"], len(answer["data"])) == (200, 1, 1)
@@ -81,9 +73,9 @@ def test_the_loop_of_a_client_of_the_live_server(hub: HubProcess, house: House) 
     assert refused["code"] == 10 and refused["success"] is False
 
 
-def test_the_loop(hub: HubProcess, house: House) -> None:
+def test_the_loop(hub: HubProcess, maker: House) -> None:
     document_id = f"{SENDER},2026/11/20,l1/QĐ-UBND"
-    data = house.package(document_id, recipients=(PULLER,)).read_bytes()
+    data = maker.package(document_id, recipients=(PULLER,)).read_bytes()
     sender, recipient = LgspClient.of(hub, SENDER), LgspClient.of(hub, PULLER)
     sent = sender.send(data)
     assert sent["success"] and sent["docId"] == sent["data"]["docId"] and sent["data"]["errorCode"] == "0"
@@ -100,13 +92,13 @@ def test_the_loop(hub: HubProcess, house: House) -> None:
     assert (value["from"], value["fromName"], value["edocCode"]) == (SENDER, "Cơ quan gửi (mô phỏng)", "125/QĐ-UBND")
     assert value["edocAbstract"] == "V/v thử nghiệm liên thông"
     assert [a["fileName"] for a in value["attachments"]] == ["125_QĐ-UBND.pdf", "phu-luc.pdf"]
-    assert base64.b64decode(value["attachments"][0]["fileContent"]) == house.pki.document.read_bytes()
+    assert base64.b64decode(value["attachments"][0]["fileContent"]) == maker.pki.document.read_bytes()
 
     for state, left in (("PROCESSING", ["PROCESSING"]), ("DONE", [])):
         body = json.dumps({"docId": line["docId"], "status": state}).encode()
         assert recipient.call("/v1/updateStatus", body)[1]["success"]
         assert [x["status"] for x in waiting(recipient)] == left
-    status, _ = house.status("01", document_id=document_id)
+    status, _ = maker.status("01", document_id=document_id)
     assert recipient.send(status, "status")["success"]
     (back,) = waiting(sender, "status")
     assert "<edXML:StatusCode>01<" in sender.call(f"/v1/getEdoc?docId={back['docId']}")[1]["data"]["edxml"]
@@ -116,7 +108,7 @@ def test_the_loop(hub: HubProcess, house: House) -> None:
     assert b"Origin.lgsp-key" in parts.evidence and json.loads(parts.leaf)["obj"]["type"] == "lgsp-key"
 
 
-def test_states_told_by_their_numbers(hub: HubProcess, house: House) -> None:
+def test_states_told_by_their_numbers(hub: HubProcess, maker: House) -> None:
     """One known client sends the numbers of QĐ 28 to updateStatus: the sender gets a status message for each, under that system's name."""
     document_id = f"{SENDER},2026/11/20,so/QĐ-UBND"
     sender, recipient = LgspClient.of(hub, SENDER), LgspClient.of(hub, PULLER)
@@ -132,7 +124,7 @@ def test_states_told_by_their_numbers(hub: HubProcess, house: House) -> None:
         return bodies
 
     messages()
-    assert sender.send(house.package(document_id, recipients=(PULLER,)).read_bytes())["success"]
+    assert sender.send(maker.package(document_id, recipients=(PULLER,)).read_bytes())["success"]
     ref = waiting(recipient)[-1]["docId"]
     for number in ("03", "04", "05", "06"):
         answer = tell(ref, status=number)
@@ -145,7 +137,7 @@ def test_states_told_by_their_numbers(hub: HubProcess, house: House) -> None:
     assert all(f"<edXML:DocumentId>{document_id}<" in text and f"<edXML:OrganId>{PULLER}<" in text for text in said)
 
     refused = f"{SENDER},2026/11/20,so2/QĐ-UBND"
-    assert sender.send(house.package(refused, recipients=(PULLER,)).read_bytes())["success"]
+    assert sender.send(maker.package(refused, recipients=(PULLER,)).read_bytes())["success"]
     ref = waiting(recipient)[-1]["docId"]
     assert tell(ref, status="02")["success"]
     (text,) = messages()
@@ -156,10 +148,10 @@ def test_states_told_by_their_numbers(hub: HubProcess, house: House) -> None:
     assert messages() == []
 
 
-def test_in_by_one_profile_out_by_another(hub: HubProcess, house: House, tmp_path: Path) -> None:
+def test_in_by_one_profile_out_by_another(hub: HubProcess, maker: House, tmp_path: Path) -> None:
     """Each way in, each way out: the same bytes, and each says how the sender was known."""
     ids = {way: f"{SENDER},2026/11/20,{way}/QĐ-UBND" for way in ("lgsp", "vxp", "native")}
-    packages = {way: house.package(i, recipients=(PULLER,)) for way, i in ids.items()}
+    packages = {way: maker.package(i, recipients=(PULLER,)) for way, i in ids.items()}
     assert LgspClient.of(hub, SENDER).send(packages["lgsp"].read_bytes())["success"]
     assert Sdk.of(hub, SENDER).send(packages["vxp"].read_bytes(), SENDER, [PULLER])["status"] == "OK"
 
@@ -185,10 +177,10 @@ def test_in_by_one_profile_out_by_another(hub: HubProcess, house: House, tmp_pat
     assert found == {base64.b64decode(vxp.call("getEdoc", ("docId", x["docId"]))["data"]) for x in listed}
 
 
-def test_refusals_by_the_guides_numbers(hub: HubProcess, house: House) -> None:
+def test_refusals_by_the_guides_numbers(hub: HubProcess, maker: House) -> None:
     client = LgspClient.of(hub, SENDER)
-    unknown = house.package(f"{SENDER},2026/11/20,l2/QĐ-UBND", recipients=("H56.404",)).read_bytes()
-    foreign = house.package(f"{SENDER},2026/11/20,l3/QĐ-UBND", recipients=(PULLER,)).read_bytes()
+    unknown = maker.package(f"{SENDER},2026/11/20,l2/QĐ-UBND", recipients=("H56.404",)).read_bytes()
+    foreign = maker.package(f"{SENDER},2026/11/20,l3/QĐ-UBND", recipients=(PULLER,)).read_bytes()
     assert client.send(unknown)["data"]["errorCode"] == "18"
     assert client.send(b"khong phai XML")["data"]["errorCode"] == "22"
     assert client.send(b"x" * 4_000_000)["data"]["errorCode"] == "10"

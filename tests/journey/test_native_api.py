@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import re
 import ssl
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,32 +22,16 @@ from tests.house import PULLER, SENDER, House, Pki
 from tests.journey.processes import HubProcess
 
 
-@pytest.fixture(scope="module")
-def hub(pki: Pki, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
-    process = HubProcess(pki, tmp_path_factory.mktemp("hub"))
-    process.start()
-    yield process
-    process.stop()
-
-
-@pytest.fixture
-def house(pki: Pki, tmp_path: Path) -> Iterator[House]:
-    """Only makes packages."""
-    here = House(pki, tmp_path / "maker")
-    yield here
-    here.close()
-
-
 def now() -> datetime:
     return datetime.now(UTC)
 
 
-def test_the_whole_journey(hub: HubProcess, house: House, tmp_path: Path) -> None:
+def test_the_whole_journey(hub: HubProcess, maker: House, tmp_path: Path) -> None:
     document_id = f"{SENDER},2026/11/20,1/QĐ-UBND"
 
     async def go() -> None:
         async with hub.client(SENDER) as sender, hub.client(PULLER) as recipient:
-            package = house.package(document_id)
+            package = maker.package(document_id)
             first = await sender.submit(package, now=now())
             again = await sender.submit(package, now=now())
             assert again.replayed and again.data == first.data
@@ -58,10 +41,10 @@ def test_the_whole_journey(hub: HubProcess, house: House, tmp_path: Path) -> Non
             got = await recipient.fetch(line["delivery"], tmp_path / "got.edxml")
             assert (tmp_path / "got.edxml").read_bytes() == package.read_bytes()
             assert got.seal and got.envelope == first.finding.envelope
-            data, seal = house.status("01", document_id=document_id)
+            data, seal = maker.status("01", document_id=document_id)
             await recipient.acknowledge(line["delivery"], data, now=now(), seal=seal)
             for code in ("03", "06"):
-                data, seal = house.status(code, document_id=document_id)
+                data, seal = maker.status(code, document_id=document_id)
                 await recipient.send_status(data, now=now(), seal=seal)
             back, _ = await sender.inbox()
             assert [i["code"] for i in back if i["document_id"] == document_id] == ["01", "03", "06"]
@@ -80,25 +63,25 @@ def test_the_whole_journey(hub: HubProcess, house: House, tmp_path: Path) -> Non
     asyncio.run(go())
 
 
-def test_long_poll_wakes_on_a_new_document(hub: HubProcess, house: House) -> None:
+def test_long_poll_wakes_on_a_new_document(hub: HubProcess, maker: House) -> None:
     async def go() -> None:
         async with hub.client(SENDER) as sender, hub.client(PULLER) as recipient:
             _, cursor = await recipient.inbox(limit=500)
             waiting = asyncio.create_task(recipient.inbox(after=cursor, wait=20))
             await asyncio.sleep(0.3)
             assert not waiting.done()
-            await sender.submit(house.package(f"{SENDER},2026/11/20,2/QĐ-UBND"), now=now())
+            await sender.submit(maker.package(f"{SENDER},2026/11/20,2/QĐ-UBND"), now=now())
             items, _ = await asyncio.wait_for(waiting, 5)
             assert len(items) == 1
 
     asyncio.run(go())
 
 
-def test_refusals_say_what_where_and_whether_to_try_again(hub: HubProcess, house: House) -> None:
+def test_refusals_say_what_where_and_whether_to_try_again(hub: HubProcess, maker: House) -> None:
     async def go() -> None:
         async with hub.client(SENDER) as sender:
             with pytest.raises(Refused) as caught:
-                await sender.submit(house.package(f"{SENDER},2026/11/20,3/QĐ-UBND", recipients=("H56.404",)), now=now())
+                await sender.submit(maker.package(f"{SENDER},2026/11/20,3/QĐ-UBND", recipients=("H56.404",)), now=now())
             problem = caught.value
             assert (problem.hub_code, problem.place, problem.hub_retry) == ("agency.unknown", "MessageHeader/To[1]/OrganId", False)
             assert "danh bạ" in problem.hub_vi and "directory" in problem.hub_en
@@ -121,10 +104,10 @@ def test_no_or_foreign_certificate(hub: HubProcess, pki: Pki) -> None:
     asyncio.run(go())
 
 
-def test_another_agencys_documents_are_not_found(hub: HubProcess, house: House) -> None:
+def test_another_agencys_documents_are_not_found(hub: HubProcess, maker: House) -> None:
     async def go() -> None:
         async with hub.client(SENDER) as sender, hub.client(PULLER) as other:
-            proven = await sender.submit(house.package(f"{SENDER},2026/11/20,4/QĐ-UBND", recipients=("H56.97",)), now=now())
+            proven = await sender.submit(maker.package(f"{SENDER},2026/11/20,4/QĐ-UBND", recipients=("H56.97",)), now=now())
             for call in (other.timeline, other.receipt, other.proof):
                 with pytest.raises(Refused) as caught:
                     await call(proven.finding.envelope)
@@ -153,10 +136,10 @@ def test_the_interface_is_as_described(hub: HubProcess, pki: Pki) -> None:
     asyncio.run(go())
 
 
-def test_sixty_four_at_the_same_moment(hub: HubProcess, house: House, tmp_path: Path) -> None:
+def test_sixty_four_at_the_same_moment(hub: HubProcess, maker: House, tmp_path: Path) -> None:
     async def go() -> None:
         async with hub.client(SENDER) as sender, hub.client(PULLER) as recipient:
-            packages = [house.package(f"{SENDER},2026/11/22,{n}/QĐ-UBND", subject=f"Số {n}", recipients=(PULLER,)) for n in range(64)]
+            packages = [maker.package(f"{SENDER},2026/11/22,{n}/QĐ-UBND", subject=f"Số {n}", recipients=(PULLER,)) for n in range(64)]
             receipts = await asyncio.gather(*(sender.submit(p, now=now()) for p in packages))
             assert len({r.data for r in receipts}) == len({r.finding.index for r in receipts}) == 64
             items, _ = await recipient.inbox(limit=500)
@@ -168,11 +151,11 @@ def test_sixty_four_at_the_same_moment(hub: HubProcess, house: House, tmp_path: 
     asyncio.run(go())
 
 
-def test_a_receipt_of_another_hub_proves_nothing(hub: HubProcess, house: House, tmp_path: Path) -> None:
+def test_a_receipt_of_another_hub_proves_nothing(hub: HubProcess, maker: House, tmp_path: Path) -> None:
     async def go() -> None:
         async with hub.client(SENDER) as sender:
             sender._vkeys = ("x+00000000+AQ==",)
             with pytest.raises(ReceiptInvalid):
-                await sender.submit(house.package(f"{SENDER},2026/11/20,5/QĐ-UBND"), now=now())
+                await sender.submit(maker.package(f"{SENDER},2026/11/20,5/QĐ-UBND"), now=now())
 
     asyncio.run(go())

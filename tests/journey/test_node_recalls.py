@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import json
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -34,22 +34,6 @@ from tests.house import PULLER, SENDER, House, Pki
 from tests.journey.processes import HubProcess
 
 OTHER = "H56.97"
-
-
-@pytest.fixture(scope="module")
-def hub(pki: Pki, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
-    process = HubProcess(pki, tmp_path_factory.mktemp("hub"))
-    process.start()
-    yield process
-    process.stop()
-
-
-@pytest.fixture
-def house(pki: Pki, tmp_path: Path) -> Iterator[House]:
-    """Only makes packages."""
-    here = House(pki, tmp_path / "maker")
-    yield here
-    here.close()
 
 
 @dataclass
@@ -112,13 +96,13 @@ async def nodes(hub: HubProcess, sandbox: Sandbox, folder: Path, *codes: str, au
             node.desk.store.close()
 
 
-def test_a_recall_goes_all_the_way(hub: HubProcess, house: House, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_recall_goes_all_the_way(hub: HubProcess, maker: House, sandbox: Sandbox, tmp_path: Path) -> None:
     document = f"{SENDER},2026/11/20,r1/QĐ-UBND"
 
     async def go() -> None:
         async with nodes(hub, sandbox, tmp_path, SENDER, PULLER) as (sender, recipient):
-            recall = house.recall(document, recipients=(PULLER,), reason="Ban hành nhầm")
-            sender.desk.send(house.package(document, recipients=(PULLER,)))
+            recall = maker.recall(document, recipients=(PULLER,), reason="Ban hành nhầm")
+            sender.desk.send(maker.package(document, recipients=(PULLER,)))
             await sender.round()
             await recipient.round()
             got = recipient.inbox(document)[0]
@@ -147,7 +131,7 @@ def test_a_recall_goes_all_the_way(hub: HubProcess, house: House, sandbox: Sandb
     asyncio.run(go())
 
 
-def test_a_recall_finds_its_document_whichever_code_either_bears(pki: Pki, house: House, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_recall_finds_its_document_whichever_code_either_bears(pki: Pki, maker: House, sandbox: Sandbox, tmp_path: Path) -> None:
     """The hub names the sender by its own code; the node knows the other codes of its own agency."""
     desk = desk_of(pki, tmp_path, PULLER, sandbox)
     desk.other_codes = ("vxp.saas.98",)
@@ -161,29 +145,29 @@ def test_a_recall_finds_its_document_whichever_code_either_bears(pki: Pki, house
             facts = {"from": SENDER}
             return desk.receive(delivery=number, envelope=f"e-{number}", package=package, sha256=digest.hexdigest(), seal=seal, facts=facts)
 
-        assert arrives("d1", house.package(kept, sender="H56.99", recipients=(PULLER,))).sender == SENDER
-        arrives("d2", house.package(removed, recipients=(PULLER,)))
-        arrives("d3", house.recall(kept, recipients=(PULLER,)))
+        assert arrives("d1", maker.package(kept, sender="H56.99", recipients=(PULLER,))).sender == SENDER
+        arrives("d2", maker.package(removed, recipients=(PULLER,)))
+        arrives("d3", maker.recall(kept, recipients=(PULLER,)))
         without = Business(kind=Kind.UPDATE, reason="Bớt nơi nhận", content_changed=False, receivers=(ReceiverChange("vxp.saas.98", False),))
-        arrives("d4", house.package(removed, recipients=(PULLER,), business=without, files=False))
+        arrives("d4", maker.package(removed, recipients=(PULLER,), business=without, files=False))
         recalls.settle(desk, answer_by_itself=True)
         with desk.store.read() as connection:
             assert {"d1", "d2"} <= {t.delivery for t in tombstones.all_tombstones(connection, 10)}
-        own = house.package(f"{PULLER},2026/11/20,ma-3/QĐ", sender="vxp.saas.98", recipients=(SENDER,))
+        own = maker.package(f"{PULLER},2026/11/20,ma-3/QĐ", sender="vxp.saas.98", recipients=(SENDER,))
         assert desk.send(own).state == "waiting"
         with pytest.raises(NotTheSender):
-            desk.send(house.package(f"{PULLER},2026/11/20,ma-4/QĐ", sender="H56.99", recipients=(SENDER,)))
+            desk.send(maker.package(f"{PULLER},2026/11/20,ma-4/QĐ", sender="H56.99", recipients=(SENDER,)))
     finally:
         desk.store.close()
 
 
-def test_a_recall_waits_at_the_node_for_its_document(hub: HubProcess, house: House, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_recall_waits_at_the_node_for_its_document(hub: HubProcess, maker: House, sandbox: Sandbox, tmp_path: Path) -> None:
     """Sent in the wrong order by the agency: the document is submitted first all the same. Arriving in the wrong order: dropped at once."""
     document = f"{SENDER},2026/11/20,r2/QĐ-UBND"
 
     async def go() -> None:
         async with nodes(hub, sandbox, tmp_path, SENDER, PULLER) as (sender, recipient):
-            package, recall = house.package(document, recipients=(PULLER,)), house.recall(document, recipients=(PULLER,))
+            package, recall = maker.package(document, recipients=(PULLER,)), maker.recall(document, recipients=(PULLER,))
             sender.desk.send(package)
             later = datetime.now(UTC) + timedelta(hours=1)
             row = sender.read(lambda c: journal.outbound(c, document, 0))
@@ -206,20 +190,20 @@ def test_a_recall_waits_at_the_node_for_its_document(hub: HubProcess, house: Hou
     asyncio.run(go())
 
 
-def test_take_back_agreed_before_and_refused_after_registration(hub: HubProcess, house: House, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_take_back_agreed_before_and_refused_after_registration(hub: HubProcess, maker: House, sandbox: Sandbox, tmp_path: Path) -> None:
     documents = [f"{SENDER},2026/11/20,t{n}/QĐ-UBND" for n in (1, 2)]
 
     async def go() -> None:
         async with nodes(hub, sandbox, tmp_path, SENDER, PULLER) as (sender, recipient):
             for document in documents:
-                sender.desk.send(house.package(document, recipients=(PULLER,)))
+                sender.desk.send(maker.package(document, recipients=(PULLER,)))
             await sender.round()
             await recipient.round()
             kept = recipient.inbox(documents[1])[0]
             recalls.report(recipient.desk, kept.delivery, "03", "Vào sổ")
             await recipient.round()
             for document in documents:
-                data, seal = house.status("13", agency=SENDER, about=PULLER, document_id=document, why="Gửi nhầm nơi nhận")
+                data, seal = maker.status("13", agency=SENDER, about=PULLER, document_id=document, why="Gửi nhầm nơi nhận")
                 await sender.agent.client.send_status(data, now=datetime.now(UTC), seal=seal)
             await recipient.round()
             await sender.round()
@@ -235,12 +219,12 @@ def test_take_back_agreed_before_and_refused_after_registration(hub: HubProcess,
     asyncio.run(go())
 
 
-def test_a_clerk_decides_where_the_node_is_told_to_ask(hub: HubProcess, house: House, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_clerk_decides_where_the_node_is_told_to_ask(hub: HubProcess, maker: House, sandbox: Sandbox, tmp_path: Path) -> None:
     document = f"{SENDER},2026/11/20,k1/QĐ-UBND"
 
     async def go() -> None:
         async with nodes(hub, sandbox, tmp_path, SENDER, PULLER, auto=False) as (sender, recipient):
-            for package in (house.package(document, recipients=(PULLER,)), house.recall(document, recipients=(PULLER,))):
+            for package in (maker.package(document, recipients=(PULLER,)), maker.recall(document, recipients=(PULLER,))):
                 sender.desk.send(package)
                 await sender.round()
                 await recipient.round()
@@ -254,7 +238,7 @@ def test_a_clerk_decides_where_the_node_is_told_to_ask(hub: HubProcess, house: H
     asyncio.run(go())
 
 
-def test_update_and_replacement_at_the_nodes(hub: HubProcess, house: House, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_update_and_replacement_at_the_nodes(hub: HubProcess, maker: House, sandbox: Sandbox, tmp_path: Path) -> None:
     document, change, new = (f"{SENDER},2026/11/20,{name}" for name in ("u1/QĐ-UBND", "u1/CN", "u2/QĐ-UBND"))
 
     async def go() -> None:
@@ -262,9 +246,9 @@ def test_update_and_replacement_at_the_nodes(hub: HubProcess, house: House, sand
             update = Business(kind=Kind.UPDATE, document_id=document, reason="Sửa phụ lục", content_changed=True)
             replace = Business(kind=Kind.REPLACE, reason="Sai căn cứ", replacements=(Replacement(change, (PULLER,)),))
             for package in (
-                house.package(document, recipients=(PULLER,)),
-                house.package(change, recipients=(PULLER,), business=update),
-                house.package(new, recipients=(PULLER,), business=replace),
+                maker.package(document, recipients=(PULLER,)),
+                maker.package(change, recipients=(PULLER,), business=update),
+                maker.package(new, recipients=(PULLER,), business=replace),
             ):
                 sender.desk.send(package)
                 await sender.round()
@@ -273,7 +257,7 @@ def test_update_and_replacement_at_the_nodes(hub: HubProcess, house: House, sand
             assert [recipient.inbox(d)[0].superseded_by for d in (document, change, new)] == [change, new, ""]
             assert [code for _, code in sender.told(change)] == ["01", "15"] and [code for _, code in sender.told(new)] == ["01"]
             removed = Business(kind=Kind.UPDATE, document_id=new, reason="Gửi nhầm", receivers=(ReceiverChange(PULLER, False), ReceiverChange(OTHER, True)))
-            sender.desk.send(house.package(f"{SENDER},u2/CN", recipients=(OTHER,), business=removed, files=False))
+            sender.desk.send(maker.package(f"{SENDER},u2/CN", recipients=(OTHER,), business=removed, files=False))
             await sender.round()
             await recipient.round()
             await sender.round()
@@ -290,13 +274,13 @@ class Crash(Exception):
     """The power went here."""
 
 
-def test_a_crash_at_every_step_of_destruction_loses_no_report(pki: Pki, house: House, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_crash_at_every_step_of_destruction_loses_no_report(pki: Pki, maker: House, sandbox: Sandbox, tmp_path: Path) -> None:
     """Tombstone, bytes, report: wherever it stops, the next start brings all three about, in that order."""
     document = f"{SENDER},2026/11/20,c1/QĐ-UBND"
     template = tmp_path / "received"
     template.mkdir()
     desk = desk_of(pki, template, PULLER, sandbox)
-    for name, file in {"doc": house.package(document, recipients=(PULLER,)), "recall": house.recall(document, recipients=(PULLER,))}.items():
+    for name, file in {"doc": maker.package(document, recipients=(PULLER,)), "recall": maker.recall(document, recipients=(PULLER,))}.items():
         digest = hashlib.sha256(file.read_bytes())
         seal = sign_seal(digest.digest(), pki.seal(SENDER))
         desk.receive(delivery=name, envelope=name, package=file, sha256=digest.hexdigest(), seal=seal, facts={})

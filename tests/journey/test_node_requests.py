@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from sqlalchemy import delete
 
@@ -33,22 +31,6 @@ from tests.journey.test_node_recalls import OTHER, Node, desk_of, nodes
 Local = TestClient[Any, Any]
 
 
-@pytest.fixture(scope="module")
-def hub(pki: Pki, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
-    process = HubProcess(pki, tmp_path_factory.mktemp("hub"))
-    process.start()
-    yield process
-    process.stop()
-
-
-@pytest.fixture
-def house(pki: Pki, tmp_path: Path) -> Iterator[House]:
-    """Only makes packages."""
-    here = House(pki, tmp_path / "maker")
-    yield here
-    here.close()
-
-
 def now() -> datetime:
     return datetime.now(UTC)
 
@@ -70,13 +52,13 @@ async def told(door: Local, path: str, **query: str) -> Any:
     return await answer.json()
 
 
-def test_take_back_through_the_node_agreed_and_refused(hub: HubProcess, house: House, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_take_back_through_the_node_agreed_and_refused(hub: HubProcess, maker: House, sandbox: Sandbox, tmp_path: Path) -> None:
     fresh, kept = (f"{SENDER},2026/11/20,lay-lai-{n}/QĐ-UBND" for n in (1, 2))
 
     async def go() -> None:
         async with nodes(hub, sandbox, tmp_path, SENDER, PULLER) as (sender, recipient), local(sender, tmp_path) as door:
             for document in (fresh, kept):
-                sender.desk.send(house.package(document, recipients=(PULLER,)))
+                sender.desk.send(maker.package(document, recipients=(PULLER,)))
             await sender.round()
             await recipient.round()
             bytes_of = {d: recipient.desk.store.blobs.path(recipient.inbox(d)[0].package_sha256) for d in (fresh, kept)}
@@ -127,13 +109,13 @@ def reconciled(hub: HubProcess, node: Node) -> None:
         assert {d.kind for d in reconcile(connection, found).differences} == {"extra"}
 
 
-def test_a_take_back_never_overtakes_its_document(hub: HubProcess, house: House, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_take_back_never_overtakes_its_document(hub: HubProcess, maker: House, sandbox: Sandbox, tmp_path: Path) -> None:
     """Asked while the hub is away: nobody ever sees the document."""
     document, wrong = f"{SENDER},2026/11/20,lay-lai-3/QĐ-UBND", f"{SENDER},2026/11/20,lay-lai-4/QĐ-UBND"
 
     async def go() -> None:
         async with nodes(hub, sandbox, tmp_path, SENDER, PULLER) as (sender, recipient), local(sender, tmp_path) as door:
-            sender.desk.send(house.package(document, recipients=(PULLER,)))
+            sender.desk.send(maker.package(document, recipients=(PULLER,)))
             await ask(door, "/outbox/take-back", document_id=document, recipient=PULLER, reason="Gửi nhầm")
             assert not await sender.agent.ask_back()  # it waits for the document
             await sender.round()
@@ -143,7 +125,7 @@ def test_a_take_back_never_overtakes_its_document(hub: HubProcess, house: House,
             assert recipient.inbox(document) == []
             assert (await told(door, "/outbox/life", document_id=document))["deliveries"][0]["state"] == "recalled"
             # The hub refuses the document: the question has nothing to be about, and says so.
-            sender.desk.send(house.package(wrong, recipients=("H56.404",)))
+            sender.desk.send(maker.package(wrong, recipients=("H56.404",)))
             await ask(door, "/outbox/take-back", document_id=wrong, recipient="H56.404", reason="Gửi nhầm")
             await sender.round()
             row = next(r for r in (await told(door, "/outbox/take-backs"))["items"] if r["document_id"] == wrong)
@@ -152,12 +134,12 @@ def test_a_take_back_never_overtakes_its_document(hub: HubProcess, house: House,
     asyncio.run(go())
 
 
-def test_recall_and_recipients_through_the_node(hub: HubProcess, house: House, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_recall_and_recipients_through_the_node(hub: HubProcess, maker: House, sandbox: Sandbox, tmp_path: Path) -> None:
     document = f"{SENDER},2026/11/20,thu-hoi-1/QĐ-UBND"
 
     async def go() -> None:
         async with nodes(hub, sandbox, tmp_path, SENDER, PULLER, auto=False) as (sender, recipient), local(sender, tmp_path) as door:
-            sender.desk.send(house.package(document, recipients=(PULLER,)))
+            sender.desk.send(maker.package(document, recipients=(PULLER,)))
             await sender.round()
             await recipient.round()
             status, row = await ask(door, "/outbox/recipients", document_id=document, reason="Thêm nơi nhận", add=[OTHER])
@@ -188,19 +170,19 @@ def test_recall_and_recipients_through_the_node(hub: HubProcess, house: House, s
     asyncio.run(go())
 
 
-def test_a_line_whose_package_was_recalled_meanwhile_does_not_stop_the_mailbox(hub: HubProcess, house: House, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_line_whose_package_was_recalled_meanwhile_does_not_stop_the_mailbox(hub: HubProcess, maker: House, sandbox: Sandbox, tmp_path: Path) -> None:
     """A node that fetched and crashed before its journal: the recall comes, the bytes are not given again, and what follows still arrives."""
     recalled, after = (f"{SENDER},2026/11/20,dung-{n}/QĐ-UBND" for n in (1, 2))
 
     async def go() -> None:
         async with nodes(hub, sandbox, tmp_path, SENDER, PULLER) as (sender, recipient):
-            sender.desk.send(house.package(recalled, recipients=(PULLER,)))
+            sender.desk.send(maker.package(recalled, recipients=(PULLER,)))
             await sender.round()
             items, _ = await recipient.agent.client.inbox(after=0, limit=500)
             line = next(i for i in items if i["document_id"] == recalled)
             await recipient.agent.client.fetch(line["delivery"], tmp_path / "lost")
-            sender.desk.send(house.recall(recalled, recipients=(PULLER,)))
-            sender.desk.send(house.package(after, recipients=(PULLER,)))
+            sender.desk.send(maker.recall(recalled, recipients=(PULLER,)))
+            sender.desk.send(maker.package(after, recipients=(PULLER,)))
             await sender.round()
             await recipient.round()
             await sender.round()
@@ -211,12 +193,12 @@ def test_a_line_whose_package_was_recalled_meanwhile_does_not_stop_the_mailbox(h
     asyncio.run(go())
 
 
-def test_the_life_of_a_received_document_shows_its_thread(hub: HubProcess, house: House, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_the_life_of_a_received_document_shows_its_thread(hub: HubProcess, maker: House, sandbox: Sandbox, tmp_path: Path) -> None:
     document = f"{SENDER},2026/11/20,luong-1/QĐ-UBND"
 
     async def go() -> None:
         async with nodes(hub, sandbox, tmp_path, SENDER, PULLER) as (sender, recipient), local(recipient, tmp_path) as door:
-            sender.desk.send(house.package(document, recipients=(PULLER,)))
+            sender.desk.send(maker.package(document, recipients=(PULLER,)))
             await sender.round()
             await recipient.round()
             got = recipient.inbox(document)[0]
@@ -227,10 +209,10 @@ def test_the_life_of_a_received_document_shows_its_thread(hub: HubProcess, house
     asyncio.run(go())
 
 
-def test_what_the_node_refuses_to_ask(pki: Pki, house: House, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_what_the_node_refuses_to_ask(pki: Pki, maker: House, sandbox: Sandbox, tmp_path: Path) -> None:
     document = f"{SENDER},2026/11/20,tu-choi-1/QĐ-UBND"
     desk = desk_of(pki, tmp_path, SENDER, sandbox)
-    desk.send(house.package(document, recipients=(PULLER,)))
+    desk.send(maker.package(document, recipients=(PULLER,)))
     node = Node(desk, None)  # type: ignore[arg-type]
 
     async def go() -> None:

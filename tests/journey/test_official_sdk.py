@@ -9,7 +9,6 @@ import json
 import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from ssl import SSLContext, create_default_context
 
 import pytest
@@ -32,14 +31,6 @@ def hub(pki: Pki, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProce
     process.stop()
 
 
-@pytest.fixture
-def house(pki: Pki, tmp_path: Path) -> Iterator[House]:
-    """Only makes packages."""
-    here = House(pki, tmp_path / "maker")
-    yield here
-    here.close()
-
-
 def tls_of(hub: HubProcess) -> SSLContext:
     return create_default_context(cafile=str(hub.pki.folder / "tls" / "ca.pem"))
 
@@ -50,11 +41,11 @@ def made(hub: HubProcess, code: str, *, path: str = "/vxp", days: float = 3) -> 
     return SdkObject(hub.url + path, tls_of(hub), f"sys.{code}", SECRETS[code], made=then)
 
 
-def test_two_objects_that_live_for_days_do_the_whole_loop_twice(hub: HubProcess, house: House) -> None:
+def test_two_objects_that_live_for_days_do_the_whole_loop_twice(hub: HubProcess, maker: House) -> None:
     sender, recipient = made(hub, SENDER), made(hub, PULLER)
     for number in ("sdk1", "sdk2"):
         document_id = f"{SENDER},2026/11/20,{number}/QĐ-UBND"
-        data = house.package(document_id, recipients=(PULLER,)).read_bytes()
+        data = maker.package(document_id, recipients=(PULLER,)).read_bytes()
         sent = sender.send(data, TO)
         assert sent["status"] == "OK" and sender.send(data, TO) == sent
         (line,) = recipient.call("getReceivedEdocList", EDOC)["data"]
@@ -62,7 +53,7 @@ def test_two_objects_that_live_for_days_do_the_whole_loop_twice(hub: HubProcess,
         for state in ("processing", "done"):
             assert recipient.call("updateStatus", {"status": state, "docid": line["docId"]})["status"] == "OK"
             assert recipient.get(line["docId"]) == data  # docId and docid side by side from here on
-        told, _ = house.status("01", document_id=document_id)
+        told, _ = maker.status("01", document_id=document_id)
         assert recipient.send(told, {**STATUS, "from": PULLER, "to": [SENDER]})["status"] == "OK"
         assert recipient.call("countReceiveEdoc", {"servicetype": "eDoc"})["count"] == 0
         (back,) = sender.call("getReceivedEdocList", STATUS)["data"]
@@ -73,10 +64,10 @@ def test_two_objects_that_live_for_days_do_the_whole_loop_twice(hub: HubProcess,
         assert (there["receiveStatus"], there["toCode"]) == ("done", PULLER)
 
 
-def test_what_is_refused_reaches_the_callers_eyes(hub: HubProcess, house: House) -> None:
+def test_what_is_refused_reaches_the_callers_eyes(hub: HubProcess, maker: House) -> None:
     """The SDK keeps no reason where DocId is missing, none beyond US-ASCII, and takes any body of downloadEdoc for the file."""
     sdk = made(hub, SENDER)
-    data = house.package(f"{SENDER},2026/11/20,sdk3/QĐ-UBND", recipients=("H56.404",)).read_bytes()
+    data = maker.package(f"{SENDER},2026/11/20,sdk3/QĐ-UBND", recipients=("H56.404",)).read_bytes()
     answer = sdk.send(data, {**EDOC, "from": SENDER, "to": ["H56.404"]})
     assert (answer["status"], answer["ErrorCode"], answer["DocId"]) == ("FAIL", "18", "") and "danh bạ" in answer["ErrorDesc"]
     assert sdk.get("khong-co") is None and sdk.download("khong-co") == b""
@@ -97,11 +88,11 @@ def test_the_directory_by_one_object(hub: HubProcess) -> None:
     assert (states[f"{SENDER}.S1"], states[f"{SENDER}.S2"]) == (True, False)
 
 
-def test_a_gateway_that_writes_its_systems_name_as_from(hub: HubProcess, house: House) -> None:
+def test_a_gateway_that_writes_its_systems_name_as_from(hub: HubProcess, maker: House) -> None:
     sdk = made(hub, SENDER)
-    data = house.package(f"{SENDER},2026/11/20,sdk4/QĐ-UBND", recipients=(PULLER,)).read_bytes()
+    data = maker.package(f"{SENDER},2026/11/20,sdk4/QĐ-UBND", recipients=(PULLER,)).read_bytes()
     assert sdk.send(data, {**EDOC, "from": f"sys.{SENDER}"})["status"] == "OK"
-    foreign = house.package(f"{PULLER},2026/11/20,sdk5/QĐ-UBND", sender=PULLER, recipients=(SENDER,)).read_bytes()
+    foreign = maker.package(f"{PULLER},2026/11/20,sdk5/QĐ-UBND", sender=PULLER, recipients=(SENDER,)).read_bytes()
     assert said(sdk.send(foreign, {**EDOC, "from": f"sys.{SENDER}"})) == "access.not_the_sender"
     assert said(sdk.send(data, {**EDOC, "from": f"sys.{PULLER}"})) == "access.not_the_sender"
     assert sdk.call("getReceivedEdocList", {**EDOC, "from": f"sys.{SENDER}", "pageSize": "20", "pageIndex": "1", "fromDate": "01/11/2026"})["status"] == "OK"
@@ -109,10 +100,10 @@ def test_a_gateway_that_writes_its_systems_name_as_from(hub: HubProcess, house: 
         assert made(hub, PULLER).call("updateStatus", {"docid": kept["docId"], "status": "done"})["status"] == "OK"
 
 
-def test_the_same_call_in_other_http(hub: HubProcess, house: House) -> None:
+def test_the_same_call_in_other_http(hub: HubProcess, maker: House) -> None:
     """Chunks, lower-case names, slashes, HTTP/1.0, one connection for many calls: the same answer."""
     sdk, tls = Sdk.of(hub, SENDER), tls_of(hub)
-    data = house.package(f"{SENDER},2026/11/20,sdk6/QĐ-UBND", recipients=(PULLER,)).read_bytes()
+    data = maker.package(f"{SENDER},2026/11/20,sdk6/QĐ-UBND", recipients=(PULLER,)).read_bytes()
     own = [*EDOC.items(), ("hash-file", unpadded(hashlib.sha256(data).digest())), ("from", SENDER), ("to", json.dumps([PULLER]))]
     kept = http.client.HTTPSConnection("127.0.0.1", hub.port, context=tls, timeout=20)
     seen = []

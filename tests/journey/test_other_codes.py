@@ -64,14 +64,6 @@ def hub(pki: Pki, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProce
     process.stop()
 
 
-@pytest.fixture
-def maker(pki: Pki, tmp_path: Path) -> Iterator[House]:
-    """Only makes packages."""
-    here = House(pki, tmp_path / "maker")
-    yield here
-    here.close()
-
-
 def status_of(house: House, code: str, *, sender: str, owner: str, sealed_by: str = PULLER, **about: str) -> tuple[bytes, bytes]:
     """A status from `sender` about a document of `owner`, each by the code given."""
     message = read_status(house.status(code, why="Lý do")[0])

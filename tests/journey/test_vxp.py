@@ -43,14 +43,6 @@ def hub(pki: Pki, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProce
     process.stop()
 
 
-@pytest.fixture
-def house(pki: Pki, tmp_path: Path) -> Iterator[House]:
-    """Only makes packages."""
-    here = House(pki, tmp_path / "maker")
-    yield here
-    here.close()
-
-
 def now() -> datetime:
     return datetime.now(UTC)
 
@@ -60,9 +52,9 @@ def trust_of(hub: HubProcess) -> tuple[Trust, list[str]]:
     return Trust.load(folder), (folder / "log.vkey").read_text().split()
 
 
-def test_the_loop_of_every_known_client(hub: HubProcess, house: House) -> None:
+def test_the_loop_of_every_known_client(hub: HubProcess, maker: House) -> None:
     document_id = f"{SENDER},2026/11/20,v1/QĐ-UBND"
-    data = house.package(document_id, recipients=(PULLER,)).read_bytes()
+    data = maker.package(document_id, recipients=(PULLER,)).read_bytes()
     sender, recipient = Sdk.of(hub, SENDER), Sdk.of(hub, PULLER)
     first = sender.send(data, SENDER, [PULLER])
     assert (first["status"], first["ErrorCode"]) == ("OK", "0")
@@ -85,7 +77,7 @@ def test_the_loop_of_every_known_client(hub: HubProcess, house: House) -> None:
     (sent,) = sender.call("getSentEdocList", SERVICE, EDOC, ("docId", first["DocId"]))["data"]
     assert (sent["senderDocId"], sent["receiverDocId"], sent["receiveStatus"], sent["notation"]) == (first["DocId"], line["docId"], "done", "125/QĐ-UBND")
     for code in ("01", "03"):
-        status, _ = house.status(code, document_id=document_id)
+        status, _ = maker.status(code, document_id=document_id)
         assert recipient.send(status, PULLER, [SENDER], "status")["status"] == "OK"
     back = sender.call("getReceivedEdocList", SERVICE, STATUS)["data"]
     assert len(back) == sender.call("countReceiveStatus", SERVICE, body=b"{}")["count"] == 2
@@ -96,9 +88,9 @@ def test_the_loop_of_every_known_client(hub: HubProcess, house: House) -> None:
     assert len(recipient.call("getSentEdocList", SERVICE, STATUS)["data"]) == 2
 
 
-def test_the_receipt_and_the_custody_log_say_that_it_was_an_hmac(hub: HubProcess, house: House, tmp_path: Path) -> None:
+def test_the_receipt_and_the_custody_log_say_that_it_was_an_hmac(hub: HubProcess, maker: House, tmp_path: Path) -> None:
     document_id = f"{SENDER},2026/11/20,v2/QĐ-UBND"
-    data = house.package(document_id, recipients=(PULLER,)).read_bytes()
+    data = maker.package(document_id, recipients=(PULLER,)).read_bytes()
     sdk = Sdk.of(hub, SENDER)
     envelope = sdk.send(data, SENDER, [PULLER])["DocId"]
     _, receipt = sdk.post("getReceipt", sdk.headers([("docId", envelope)]))
@@ -115,7 +107,7 @@ def test_the_receipt_and_the_custody_log_say_that_it_was_an_hmac(hub: HubProcess
             life = await native.timeline(envelope)
             assert (life["origin"]["method"], life["origin"]["system"]) == ("vxp-hmac", f"sys.{SENDER}")
             assert life["events"][0]["object_type"] == "vxp-hmac"
-            status, _ = house.status("01", document_id=document_id)
+            status, _ = maker.status("01", document_id=document_id)
             assert said(await asyncio.to_thread(Sdk.of(hub, PULLER).send, status, PULLER, [SENDER], "status")) == ""
             assert (await native.timeline(envelope))["events"][-1]["object_type"] == "edxml-status+vxp-hmac"
             await native.evidence(envelope, tmp_path / "e.asice")
@@ -127,9 +119,9 @@ def test_the_receipt_and_the_custody_log_say_that_it_was_an_hmac(hub: HubProcess
     assert shown.exit_code == 0 and "HMAC" in shown.output and f"sys.{SENDER}" in shown.output
 
 
-def test_in_by_vxp_out_by_the_native_interface_and_back(hub: HubProcess, house: House, tmp_path: Path) -> None:
+def test_in_by_vxp_out_by_the_native_interface_and_back(hub: HubProcess, maker: House, tmp_path: Path) -> None:
     by_vxp, by_native = (f"{SENDER},2026/11/20,{n}/QĐ-UBND" for n in ("v3", "v4"))
-    data = house.package(by_vxp, recipients=(PULLER,)).read_bytes()
+    data = maker.package(by_vxp, recipients=(PULLER,)).read_bytes()
     Sdk.of(hub, SENDER).send(data, SENDER, [PULLER])
 
     async def go() -> None:
@@ -138,9 +130,9 @@ def test_in_by_vxp_out_by_the_native_interface_and_back(hub: HubProcess, house: 
             line = next(i for i in items if i["document_id"] == by_vxp)
             got = await recipient.fetch(line["delivery"], tmp_path / "got.edxml")
             assert (tmp_path / "got.edxml").read_bytes() == data and got.seal
-            status, seal = house.status("01", document_id=by_vxp)
+            status, seal = maker.status("01", document_id=by_vxp)
             await recipient.acknowledge(line["delivery"], status, now=now(), seal=seal)
-            await sender.submit(house.package(by_native, recipients=(PULLER,)), now=now())
+            await sender.submit(maker.package(by_native, recipients=(PULLER,)), now=now())
 
     asyncio.run(go())
     sender, recipient = Sdk.of(hub, SENDER), Sdk.of(hub, PULLER)
@@ -148,12 +140,12 @@ def test_in_by_vxp_out_by_the_native_interface_and_back(hub: HubProcess, house: 
     assert any(by_vxp.encode() in t for t in told)
     lines = recipient.call("getReceivedEdocList", SERVICE, EDOC)["data"]
     found = [base64.b64decode(recipient.call("getEdoc", ("docId", x["docId"]))["data"]) for x in lines]
-    assert house.package(by_native, recipients=(PULLER,)).read_bytes() in found and data not in found
+    assert maker.package(by_native, recipients=(PULLER,)).read_bytes() in found and data not in found
 
 
-def test_a_node_takes_what_came_without_an_agency_seal(hub: HubProcess, house: House, tmp_path: Path) -> None:
+def test_a_node_takes_what_came_without_an_agency_seal(hub: HubProcess, maker: House, tmp_path: Path) -> None:
     """The hub's own seal stands over the bytes, so that a recipient's node still has something to check."""
-    data = house.package(f"{SENDER},2026/11/20,v5/QĐ-UBND", recipients=(PUSHER,)).read_bytes()
+    data = maker.package(f"{SENDER},2026/11/20,v5/QĐ-UBND", recipients=(PUSHER,)).read_bytes()
     sdk = Sdk.of(hub, SENDER)
     envelope = sdk.send(data, SENDER, [PUSHER])["DocId"]
     (line,) = sdk.call("getSentEdocList", SERVICE, EDOC, ("docId", envelope))["data"]
@@ -166,8 +158,8 @@ def test_a_node_takes_what_came_without_an_agency_seal(hub: HubProcess, house: H
     store = Store.open(f"sqlite:///{tmp_path / 'node.sqlite'}", blobs=tmp_path / "blobs", migrate=True, schema="node")
     try:
         trust, _ = trust_of(hub)
-        assert house.sandbox is not None
-        desk = Desk(PUSHER, "Cơ quan nhận hai (mô phỏng)", store, hub.pki.seal(PUSHER), lambda: trust, house.sandbox, now)
+        assert maker.sandbox is not None
+        desk = Desk(PUSHER, "Cơ quan nhận hai (mô phỏng)", store, hub.pki.seal(PUSHER), lambda: trust, maker.sandbox, now)
         given, sha256 = asyncio.run(seal()), hashlib.sha256(data).hexdigest()
         assert verify_seal(bytes.fromhex(sha256), given, trust, at=now()).signer != verify_seal(
             hashlib.sha256(b"x").digest(), sign_seal(hashlib.sha256(b"x").digest(), hub.pki.seal(SENDER)), trust, at=now()
@@ -178,8 +170,8 @@ def test_a_node_takes_what_came_without_an_agency_seal(hub: HubProcess, house: H
         store.close()
 
 
-def test_fail_is_shown_to_the_sender_and_can_be_made_good(hub: HubProcess, house: House) -> None:
-    data = house.package(f"{SENDER},2026/11/20,v6/QĐ-UBND", recipients=(PULLER,)).read_bytes()
+def test_fail_is_shown_to_the_sender_and_can_be_made_good(hub: HubProcess, maker: House) -> None:
+    data = maker.package(f"{SENDER},2026/11/20,v6/QĐ-UBND", recipients=(PULLER,)).read_bytes()
     sender, recipient = Sdk.of(hub, SENDER), Sdk.of(hub, PULLER)
     envelope = sender.send(data, SENDER, [PULLER])["DocId"]
 
@@ -196,7 +188,7 @@ def test_fail_is_shown_to_the_sender_and_can_be_made_good(hub: HubProcess, house
     assert said(recipient.call("updateStatus", ("docid", docid), last=[("status", "xong")], body=b"{}")) == "request.invalid"
 
 
-def test_what_was_recalled_and_replaced_is_told_in_the_lists(hub: HubProcess, house: House) -> None:
+def test_what_was_recalled_and_replaced_is_told_in_the_lists(hub: HubProcess, maker: House) -> None:
     """The transport states stay those of the profile; the words say what became of each delivery by law."""
     sender, recipient = Sdk.of(hub, SENDER), Sdk.of(hub, PULLER)
     names = [f"{SENDER},2026/11/20,doi-{n}/QĐ-UBND" for n in range(3)]
@@ -215,19 +207,19 @@ def test_what_was_recalled_and_replaced_is_told_in_the_lists(hub: HubProcess, ho
         recipient.call("getEdoc", ("docId", line["receiverDocId"]))
         recipient.call("updateStatus", ("docid", line["receiverDocId"]), last=[("status", "done")], body=b"{}")
 
-    never, taken, replaced = (send(house.package(n, recipients=(PULLER,))) for n in names)
+    never, taken, replaced = (send(maker.package(n, recipients=(PULLER,))) for n in names)
     done(taken)
     done(replaced)
-    send(house.recall(names[0], recipients=(PULLER,)))
-    recall = send(house.recall(names[1], recipients=(PULLER,)))
+    send(maker.recall(names[0], recipients=(PULLER,)))
+    recall = send(maker.recall(names[1], recipients=(PULLER,)))
     business = Business(kind=Kind.REPLACE, reason="Sai căn cứ", replacements=(Replacement(names[2], ()),))
-    send(house.package("thay-the-mo-phong", recipients=(PULLER,), business=business))
+    send(maker.package("thay-the-mo-phong", recipients=(PULLER,), business=business))
     assert seen(never) == ("fail", vxp.GONE) and seen(replaced) == ("done", vxp.REPLACED_LATER)
     assert seen(taken) == ("done", vxp.STATE_TEXTS["done"])  # asked, not answered yet
     waiting = {x["docId"] for x in recipient.call("getReceivedEdocList", SERVICE, EDOC)["data"]}
     (line,) = sender.call("getSentEdocList", SERVICE, EDOC, ("docId", recall))["data"]
     assert line["receiverDocId"] in waiting
-    agreed, _ = house.status("15", document_id=names[1])
+    agreed, _ = maker.status("15", document_id=names[1])
     assert said(recipient.send(agreed, PULLER, [SENDER], "status")) == ""
     assert seen(taken) == ("done", vxp.GONE_LATER)
 
@@ -252,14 +244,14 @@ def test_the_directory(hub: HubProcess) -> None:
     assert said(sdk.call("khongCo")) == "not_found"
 
 
-def test_refusals_in_the_profiles_own_words(hub: HubProcess, house: House) -> None:
+def test_refusals_in_the_profiles_own_words(hub: HubProcess, maker: House) -> None:
     sdk = Sdk.of(hub, SENDER)
-    data = house.package(f"{SENDER},2026/11/20,v7/QĐ-UBND", recipients=("H56.404",)).read_bytes()
+    data = maker.package(f"{SENDER},2026/11/20,v7/QĐ-UBND", recipients=("H56.404",)).read_bytes()
     answer = sdk.send(data, SENDER, ["H56.404"])
     assert (answer["status"], answer["ErrorCode"], said(answer)) == ("FAIL", "18", "agency.unknown")
     assert answer["DocId"] == "" and set(answer) == {"status", "ErrorCode", "ErrorDesc", "DocId"}  # the SDK keeps no reason without it
     assert said(sdk.send(b"<khong/>", SENDER, [PULLER])).startswith("envelope.")
-    data = house.package(f"{SENDER},2026/11/20,v8/QĐ-UBND", recipients=(PULLER,)).read_bytes()
+    data = maker.package(f"{SENDER},2026/11/20,v8/QĐ-UBND", recipients=(PULLER,)).read_bytes()
     assert said(sdk.send(data, SENDER, [PUSHER])) == "envelope.invalid_field"  # the header contradicts the package
     assert said(sdk.call("getEdoc", ("docId", "khong-co"))) == "not_found"
     assert said(sdk.call("getReceivedEdocList", SERVICE)) == "request.invalid"
@@ -278,7 +270,7 @@ def test_expect_100_continue_is_answered_before_the_body(hub: HubProcess) -> Non
     connection.close()
 
 
-def test_the_verb_gives_a_secret_that_nobody_sees(hub: HubProcess, house: House, tmp_path: Path) -> None:
+def test_the_verb_gives_a_secret_that_nobody_sees(hub: HubProcess, maker: House, tmp_path: Path) -> None:
     target = tmp_path / "khoa.secret"
     arguments = ["secret", SENDER, "--system", "he.thong.moi", "--to", str(target), "--config", str(hub.config)]
     done = CliRunner().invoke(agency_verbs, arguments)

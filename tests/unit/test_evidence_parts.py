@@ -170,3 +170,9 @@ def test_a_reason_is_told_in_words_and_free_text_stays() -> None:
         vi, en = reason_words(Origin(method, "sys.000.00.99.H56", "8517277c5924", "x").why("0" * 64))
         assert vi.endswith("; hệ thống sys.000.00.99.H56, khóa 8517277c5924") and en.endswith("; system sys.000.00.99.H56, key 8517277c5924")
     assert reason_words("khác: không có trong danh sách") == ("khác: không có trong danh sách",) * 2 and reason_words("") == ("", "")
+
+
+def test_a_manifest_that_is_no_xml_is_named() -> None:
+    with pytest.raises(EvidenceInvalid) as caught:
+        read_manifest(b"<a><b></a>", "META-INF/ASiCManifest001.xml")
+    assert caught.value.place == "META-INF/ASiCManifest001.xml"
