@@ -13,12 +13,13 @@ from lxml import etree
 from signing.cli_verify import verify
 from signing.dev_pki import make_pki
 from signing.policy import judge
-from signing.report import Indication, Role, SignatureFinding, State
+from signing.report import Indication, RevocationFact, Role, SignatureFinding, State
 from signing.report_xml import VR, etsi_report
 from signing.sign_pdf import Profile, sign_pdf
 from signing.sub_verdicts import answers
 from signing.trust import Trust
 from signing.verify_pdf import verify_pdf
+from signing.verify_pdf.finding_parts import worst_state
 from signing.wording import local
 from tests import signing_material as material
 from tests.house import SENDER, Pki, letter
@@ -90,3 +91,12 @@ def test_of_an_unknown_authority_nothing_is_said_to_be_good(archived: Path, tmp_
     states = {a.code: a.state for a in answers(stamp)}
     assert states["INTEGRITY"] is State.PASSED
     assert {states[code] for code in ("CERT", "VALIDITY", "SCOPE", "STATUS")} == {State.INDETERMINATE}
+
+
+def test_one_revoked_certificate_of_a_path_is_said_before_all_others() -> None:
+    def fact(state: str) -> RevocationFact:
+        return RevocationFact("CN=ai đó (mô phỏng)", state, "CRL")
+
+    assert worst_state([fact("good"), fact("unknown"), fact("revoked")]) == "revoked"
+    assert worst_state([fact("good"), fact("unknown")]) == "unknown" == worst_state([])
+    assert worst_state([fact("good")]) == "good"
