@@ -6,6 +6,7 @@ import importlib.util
 import re
 import subprocess
 import sys
+from fnmatch import fnmatch
 from pathlib import Path
 from types import ModuleType
 
@@ -34,6 +35,12 @@ def test_help_in_the_readmes_is_current() -> None:
     for name in ("README.md", "README.vi.md"):
         page = (ROOT / name).read_text()
         assert "Usage: vanthu" in page and page == generator().with_help(page)
+
+
+def test_every_module_has_its_line_on_the_page_of_the_architecture() -> None:
+    named = set(re.findall(r"`([\w*]+)`", (ROOT / "docs" / "architecture.md").read_text()))
+    modules = {path.stem for room in ("exchange", "signing") for path in (ROOT / room).iterdir() if path.suffix in ("", ".py") and path.stem.isidentifier()}
+    assert sorted(m for m in modules if not m.startswith("__") and not any(fnmatch(m, pattern) for pattern in named)) == []
 
 
 def test_the_two_commands_come_first() -> None:
