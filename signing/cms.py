@@ -71,7 +71,12 @@ class Builder:
         # RFC 5035: hashAlgorithm is left out because SHA-256 is its default.
         certificate_id = tlv(0x30, tlv(0x04, hashlib.sha256(holder.der).digest()), tlv(0x30, tlv(0x30, tlv(0xA4, issuer)), serial))
         self._signing_certificate = tlv(0x30, _SIGNING_CERTIFICATE_V2, tlv(0x31, tlv(0x30, tlv(0x30, certificate_id))))
-        self.size = len(self.assembled(self.attributes(bytes(HASHES[self.digest].digest_size)), bytes(holder.longest)))
+        blank = tlv(0x04, bytes(HASHES[self.digest].digest_size))
+        message_digest = tlv(0x30, _MESSAGE_DIGEST, tlv(0x31, blank))
+        # Their lengths differ, and DER sorts by them first: the order is the same whatever the digest.
+        before, after = b"".join(sorted((self._content_type, message_digest, self._signing_certificate))).split(blank)
+        self._around_digest = (before + blank[:2], after)
+        self.size = len(self.assembled(self.attributes(blank[2:]), bytes(holder.longest)))
 
     def detached(self, digest: bytes, *, timestamp: Callable[[bytes], bytes] | None = None) -> bytes:
         """ContentInfo DER of a detached signature over the content with that `digest` (by the hash named `self.digest`).
@@ -90,8 +95,7 @@ class Builder:
 
     def attributes(self, digest: bytes) -> bytes:
         """The signed attributes, sorted DER without their outer tag."""
-        message_digest = tlv(0x30, _MESSAGE_DIGEST, tlv(0x31, tlv(0x04, digest)))
-        return b"".join(sorted((self._content_type, message_digest, self._signing_certificate)))
+        return digest.join(self._around_digest)
 
     @staticmethod
     def to_sign(attributes: bytes) -> bytes:

@@ -109,7 +109,8 @@ class PdfFile:
                 raise Unusual("Prev")
             at, limit = previous, at
         pdf.revisions = chain[::-1]
-        if os.pread(fd, size - chain[0].end, chain[0].end).strip(WHITE):
+        rest = chain[0].end_of_line
+        if rest < size and os.pread(fd, size - rest, rest).strip(WHITE):
             raise Unusual("bytes after the end")
         return pdf
 
@@ -278,7 +279,7 @@ class PdfFile:
         """
         head = os.pread(self.fd, WINDOW, at)
         if head[:4] == b"xref":
-            return self._table(at)
+            return self._table(at, head)
         header = _HEADER.match(head)
         if header is None:
             raise Unusual("no cross-reference")
@@ -306,8 +307,8 @@ class PdfFile:
             raise Unusual("cross-reference stream")
         return _disjoint(runs), (a, b, c)
 
-    def _table(self, at: int) -> Section:
-        data, limit = os.pread(self.fd, 65536, at), 65536
+    def _table(self, at: int, data: bytes) -> Section:
+        limit = WINDOW
         while b"startxref" not in data and len(data) == limit and limit < LARGEST_STREAM:
             limit *= 8
             data = os.pread(self.fd, limit, at)
@@ -341,7 +342,7 @@ class PdfFile:
         closing = os.pread(self.fd, 256, after)
         lead = _BETWEEN.match(closing)
         match = _START.match(closing, lead.end() if lead else 0)
-        if match is None or self.keyword(int(match[1])) != at:
+        if match is None or (int(match[1]) != at and self.keyword(int(match[1])) != at):
             raise Unusual("startxref")
         end = after + match.end() - len(match[2] or b"")
         return Section(at, trailer, end, after + match.end(), number, runs, widths)

@@ -12,18 +12,19 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 WHITE = b"\0\t\n\x0c\r "
-# Possessive everywhere: a run of white space is never tried in two ways.
+# Possessive everywhere: a run of white space is never tried in two ways. An alternative that begins with
+# a literal is passed over without being entered, so the groups of one character are empty and stand after it.
 _TOKEN = re.compile(
     rb"(?:[\0\t\n\x0c\r ]++|%[^\r\n]*+[\r\n])*+"
-    rb"(?:(?P<ref>(?P<num>\d{1,9})[\0\t\n\x0c\r ]+(?P<gen>\d{1,5})[\0\t\n\x0c\r ]+R(?![^\0\t\n\x0c\r ()<>\[\]{}/%]))"
-    rb"|(?P<dict><<)|(?P<enddict>>>)|(?P<array>\[)|(?P<endarray>\])"
-    rb"|/(?P<name>[^\0\t\n\x0c\r ()<>\[\]{}/%]*)"
-    rb"|<(?P<hex>[0-9A-Fa-f\0\t\n\x0c\r ]*)>"
-    rb"|(?P<string>\()"
+    rb"(?:/(?P<name>[^\0\t\n\x0c\r ()<>\[\]{}/%]*+)"
+    rb"|<<(?P<dict>)|>>(?P<enddict>)|\[(?P<array>)|\](?P<endarray>)|\((?P<string>)"
+    rb"|<(?P<hex>[0-9A-Fa-f\0\t\n\x0c\r ]*+)>"
+    rb"|(?P<ref>(?P<num>\d{1,9})[\0\t\n\x0c\r ]++(?P<gen>\d{1,5})[\0\t\n\x0c\r ]++R(?![^\0\t\n\x0c\r ()<>\[\]{}/%]))"
     rb"|(?P<real>[+-]?(?:\d+\.\d*|\.\d+))"
     rb"|(?P<int>[+-]?\d{1,18})(?![^\0\t\n\x0c\r ()<>\[\]{}/%])"
     rb"|(?P<word>true|false|null|endobj|stream|endstream)(?![^\0\t\n\x0c\r ()<>\[\]{}/%]))"
 )
+_NAME, _DICT, _END_DICT, _ARRAY, _END_ARRAY, _STRING_START, _HEX, _REF, _NUM, _GEN, _REAL, _INT, _WORD = range(1, 14)  # its groups
 DEEPEST = 32
 
 
@@ -91,45 +92,53 @@ def parse(data: bytes, at: int = 0, depth: int = 0) -> tuple[object, int]:
     match = _TOKEN.match(data, at)
     if match is None or depth > DEEPEST:
         raise Unusual(f"token at {at}")
-    end = match.end()
-    kind = match.lastgroup
-    if kind == "name":
-        raw = match["name"]
+    return _object(data, match, depth)
+
+
+def _object(data: bytes, match: re.Match[bytes], depth: int) -> tuple[object, int]:
+    """The object that begins with the token `match`, and where it ends. Groups by number: this is asked for every token of every file."""
+    end, kind = match.end(), match.lastindex
+    if kind == _NAME:
+        raw = match[_NAME]
         return (_name(raw) if b"#" in raw else Name(raw)), end
-    if kind == "ref":
-        return Ref(int(match["num"]), int(match["gen"])), end
-    if kind == "int":
-        return int(match["int"]), end
-    if kind == "dict":
+    if kind == _REF:
+        return Ref(int(match[_NUM]), int(match[_GEN])), end
+    if kind == _INT:
+        return int(match[_INT]), end
+    if kind == _DICT:
         return _dict(data, end, depth)
-    if kind == "array":
+    if kind == _ARRAY:
         return _array(data, end, depth)
-    if kind == "hex":
-        return _hex(match["hex"]), end
-    if kind == "string":
+    if kind == _HEX:
+        return _hex(match[_HEX]), end
+    if kind == _STRING_START:
         return _string(data, end)
-    if kind == "real":
-        return float(match["real"]), end
-    if kind == "word":
-        word = match["word"]
+    if kind == _REAL:
+        return float(match[_REAL]), end
+    if kind == _WORD:
+        word = match[_WORD]
         return {b"true": True, b"false": False, b"null": None}.get(word, Word(word)), end
-    return Word(match[kind or 0]), end
+    return Word(b">>" if kind == _END_DICT else b"]"), end
 
 
 def _dict(data: bytes, at: int, depth: int) -> tuple[dict[bytes, object], int]:
     found: dict[bytes, object] = {}
+    token, deeper = _TOKEN.match, depth + 1
     while True:
-        match = _TOKEN.match(data, at)
-        kind = match.lastgroup if match is not None else None
-        if match is None or kind not in ("name", "enddict"):
+        match = token(data, at)
+        if match is None or match.lastindex != _NAME:
+            if match is not None and match.lastindex == _END_DICT:
+                return found, match.end()
             raise Unusual(f"dictionary key at {at}")
-        if kind == "enddict":
-            return found, match.end()
-        raw = match["name"]
+        raw = match[_NAME]
         key = bytes(_name(raw)) if b"#" in raw else raw
         if key in found:
             raise Unusual(f"dictionary key at {at}")
-        value, at = parse(data, match.end(), depth + 1)
+        at = match.end()
+        match = token(data, at)
+        if match is None or deeper > DEEPEST:
+            raise Unusual(f"token at {at}")
+        value, at = _object(data, match, deeper)
         if isinstance(value, Word):
             raise Unusual(f"dictionary value at {at}")
         found[key] = value
@@ -137,11 +146,15 @@ def _dict(data: bytes, at: int, depth: int) -> tuple[dict[bytes, object], int]:
 
 def _array(data: bytes, at: int, depth: int) -> tuple[list[object], int]:
     found: list[object] = []
+    token, deeper = _TOKEN.match, depth + 1
     while True:
-        value, at = parse(data, at, depth + 1)
+        match = token(data, at)
+        if match is None or deeper > DEEPEST:
+            raise Unusual(f"token at {at}")
+        if match.lastindex == _END_ARRAY:
+            return found, match.end()
+        value, at = _object(data, match, deeper)
         if isinstance(value, Word):
-            if value == b"]":
-                return found, at
             raise Unusual(f"array item at {at}")
         found.append(value)
 
