@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from signing.sandbox import Sandbox
 from tests.house import House, Pki, make_house_pki
 from tests.postgres import Postgres
 
-# The same examples every time: what fails here fails everywhere.
-settings.register_profile("steady", derandomize=True, deadline=None)
+# The same examples every time, and no failure for being slow: what fails here fails everywhere, on any machine.
+settings.register_profile("steady", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("steady")
 
 
@@ -23,7 +23,7 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
 
 @pytest.fixture(scope="session")
 def sandbox() -> Iterator[Sandbox]:
-    cage = Sandbox(workers=1)
+    cage = Sandbox(workers=1, cpu_seconds=20, wall_seconds=120)  # the start of a worker counts, and the machine may be crowded
     yield cage
     cage.close()
 

@@ -41,8 +41,8 @@ NUMBER = "125/QĐ-UBND"  # of every package made here; its attachment shows it
 ORIGIN = "hub.example.vn/custody/2026"
 
 
-def letter(path: Path, text: str = "Cong van") -> Path:
-    """A one-page PDF written by hand: no font file, no library."""
+def letter(path: Path, text: str = "Cong van", *, more: int = 0) -> Path:
+    """A one-page PDF written by hand: no font file, no library. `more`: objects that nothing refers to."""
     stream = f"BT /F1 18 Tf 72 720 Td ({text}) Tj ET".encode()
     objects = [
         b"<< /Type /Catalog /Pages 2 0 R >>",
@@ -50,6 +50,7 @@ def letter(path: Path, text: str = "Cong van") -> Path:
         b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R /Resources << /Font << /F1 5 0 R >> >> >>",
         b"<< /Length %d >>\nstream\n%s\nendstream" % (len(stream), stream),
         b"<< /Type /Font /Subtype /Type1 /BaseFont /Times-Roman >>",
+        *[b"<< /A [1 2 3] >>"] * more,
     ]
     out, offsets = bytearray(b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n"), []
     for number, body in enumerate(objects, 1):
