@@ -13,7 +13,7 @@ from signing.report import DualSignature, PdfVerdict, Verdict
 REFERENCE_ONLY = "reference_only"  # chỉ để biết, tham khảo (QĐ 28/2018 Art 4.2)
 UNVERIFIED = "unverified"
 # Doubts that a source which is back, or a new anchor, can settle; the others stay as they are.
-HEALS = {"signature.revocation_unknown", "signature.untrusted", "signature.timestamp_untrusted", "pdf.limit"}
+HEALS = {"signature.revocation_unknown", "signature.untrusted", "signature.timestamp_untrusted", "pdf.limit", "pdf.changed_meanwhile"}
 BROKEN = "signature_invalid"  # found only by a later check
 
 

@@ -19,6 +19,7 @@ _REASON_CHECK = {
     "pdf.tampered.changed": "later_changes",
     "pdf.cannot_verify": "document",
     "pdf.limit": "document",
+    "pdf.changed_meanwhile": "document",
     "pdf.degraded": "document",
     "pdf.encrypted": "document",
     "pdf.unreachable": "later_changes",

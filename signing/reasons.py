@@ -73,6 +73,13 @@ _add(
     "The file must verify within the limits of time and memory; ask for a copy with fewer revisions.",
 )
 _add(
+    "pdf.changed_meanwhile",
+    "Tệp bị ghi đè trong lúc đang được kiểm tra",
+    "The file was written to while it was being verified",
+    "Tệp phải đứng yên trong lúc kiểm tra; hãy chờ ghi xong rồi kiểm tra lại.",
+    "The file must stand still while it is verified; wait until it is written and verify it again.",
+)
+_add(
     "pdf.degraded",
     "Cú pháp PDF không chuẩn; kết quả kém chắc chắn hơn",
     "The PDF syntax is not regular; the result is less certain",

@@ -47,7 +47,8 @@ def verify_pdf(path: Path, trust: Trust, *, at: datetime, full: bool = False) ->
     outcome, error, sha256, size = _Outcome(), "", "", 0
     try:
         with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
+            before = os.fstat(file.fileno())
+            size = before.st_size
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")  # odd certificates are findings, not messages
@@ -57,6 +58,8 @@ def verify_pdf(path: Path, trust: Trust, *, at: datetime, full: bool = False) ->
                 outcome.reasons = (reason(code, "", type(problem).__name__),)
                 error = f"{type(problem).__name__}: {problem}"[:300]
             sha256 = outcome.sha256 or _digest(file)
+            if _written(before, os.fstat(file.fileno())):  # findings and digest may be about different bytes
+                outcome, error = _Outcome(reasons=(reason("pdf.changed_meanwhile"),)), "the file was written to while it was read"
     except OSError as problem:
         outcome.reasons = (reason("pdf.cannot_verify", "", type(problem).__name__),)
         error = f"{type(problem).__name__}: {problem}"[:300]
@@ -75,6 +78,11 @@ def verify_pdf(path: Path, trust: Trust, *, at: datetime, full: bool = False) ->
         judged_at=at,
         name=path.name,
     )
+
+
+def _written(before: os.stat_result, after: os.stat_result) -> bool:
+    """Was an open file written to, or cut, in between? A rename over it is no harm: what is open stays what it was."""
+    return (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns)
 
 
 def _look(file: IO[bytes], size: int, trust: Trust, at: datetime, full: bool) -> _Outcome:

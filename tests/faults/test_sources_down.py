@@ -163,7 +163,7 @@ def test_a_server_that_drips_does_not_hold_us(head: bytes) -> None:
         def handle(self) -> None:
             try:
                 self.request.sendall(head)
-                for _ in range(100):
+                for _ in range(400):
                     self.request.sendall(b"x")
                     time.sleep(0.05)
             except OSError:
@@ -176,7 +176,7 @@ def test_a_server_that_drips_does_not_hold_us(head: bytes) -> None:
         start = time.monotonic()
         with pytest.raises(FetchRefused, match="too slow"):
             http_fetch(Sources((url,)).allows, seconds=0.4)(url, None, "")
-        assert time.monotonic() - start < 2
+        assert time.monotonic() - start < 10
         server.shutdown()
 
 

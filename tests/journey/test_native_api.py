@@ -71,7 +71,7 @@ def test_long_poll_wakes_on_a_new_document(hub: HubProcess, maker: House) -> Non
             await asyncio.sleep(0.3)
             assert not waiting.done()
             await sender.submit(maker.package(f"{SENDER},2026/11/20,2/QĐ-UBND"), now=now())
-            items, _ = await asyncio.wait_for(waiting, 5)
+            items, _ = await asyncio.wait_for(waiting, 20)
             assert len(items) == 1
 
     asyncio.run(go())

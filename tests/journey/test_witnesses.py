@@ -51,7 +51,7 @@ from tests.witness_row import Row
 class Stage:
     """A house whose heads go to a row of witnesses."""
 
-    def __init__(self, house: House, policy: WitnessPolicy, session: aiohttp.ClientSession, *, seconds: float = 1.0) -> None:
+    def __init__(self, house: House, policy: WitnessPolicy, session: aiohttp.ClientSession, *, seconds: float = 10) -> None:
         self.house, self.policy, self.office = house, policy, house.hub.office
         self.publisher = Publisher(self.office, policy)
         self.sealer = Sealer(self.publisher, CosignerKey.generate(ORIGIN, Kind.ML_DSA_44), worker="one")
@@ -103,7 +103,7 @@ def test_five_of_seven(house: House, pki: Pki, tmp_path: Path) -> None:
                 publishing.witnessed_proof(stage.office, third.size - 1)
             # It comes back: the same head is completed, without a new entry.
             await row.posts[6].start()
-            for _ in range(40):
+            for _ in range(200):
                 await asyncio.sleep(0.1)  # it is left alone for a second after a failure
                 again = await stage.cosigning.publish_once()
                 if again is not None and again.witnessed:

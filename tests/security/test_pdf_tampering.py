@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -205,6 +207,27 @@ def test_the_share_of_cpu_ends_a_worker(pki: Pki, trust: Trust, tmp_path: Path) 
     assert valid.verdict is Verdict.VALID
     assert [(f.verdict, f.reasons[0].code) for f in limited] == [(Verdict.UNDETERMINED, "pdf.limit")] * 2
     assert not any("wall clock" in f.findings.error for f in limited)
+
+
+def test_a_file_that_is_written_to_meanwhile_has_no_verdict(pki: Pki, trust: Trust, tmp_path: Path) -> None:
+    """What was found and what was digested may be different bytes then; a file that was renamed over is another matter."""
+    path, stop = laborious(pki, trust, tmp_path), threading.Event()
+
+    def write_on() -> None:
+        with path.open("r+b") as file:
+            while not stop.is_set():
+                os.pwrite(file.fileno(), b"%", 0)
+                time.sleep(0.001)
+
+    writer = threading.Thread(target=write_on)
+    writer.start()
+    try:
+        found = [judge(verify_pdf(path, trust, at=datetime.now(UTC), full=full)) for full in (False, True)]
+    finally:
+        stop.set()
+        writer.join()
+    assert [(f.verdict, f.reasons[0].code) for f in found] == [(Verdict.UNDETERMINED, "pdf.changed_meanwhile")] * 2
+    assert judge(verify_pdf(path, trust, at=datetime.now(UTC))).verdict is Verdict.VALID
 
 
 def test_public_files_never_crash(trust: Trust) -> None:
