@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from signing import wording
 from signing.reasons import CATALOGUE
-from signing.report import CertificateFacts, Check, PdfVerdict, Reason, Role, SignatureFinding, State
+from signing.report import CertificateFacts, Check, PdfVerdict, Reason, Role, SignatureFinding, State, Verdict
 from signing.sub_verdicts import excused, outcome
 from signing.wording import Pair, common_name, local, size_of, words
 
@@ -146,7 +146,7 @@ def _of_check(signature: SignatureFinding, check: Check, code: str, reason: Reas
 
 def _of_document(verdict: PdfVerdict, reason: Reason) -> Explanation:
     warning = reason in verdict.warnings and reason not in verdict.reasons
-    state = State.PASSED if warning else {"TOTAL-FAILED": State.FAILED}.get(verdict.indication.value, State.INDETERMINATE)
+    state = State.PASSED if warning else State.FAILED if verdict.verdict is Verdict.INVALID else State.INDETERMINATE
     needed_vi, needed_en = remedy(reason.code)
     check = check_of(reason.code)
     facts: list[Pair] = []

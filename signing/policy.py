@@ -77,9 +77,17 @@ def _rules(name: str) -> Policy:
     return policy(name)
 
 
+# EN 319 102-1 table 6: a policy that is not met (SIG_CONSTRAINTS_FAILURE) is INDETERMINATE there, however certain it is.
+_TOTAL_FAILED = frozenset(("FORMAT_FAILURE", "HASH_FAILURE", "SIG_CRYPTO_FAILURE", "REVOKED", "EXPIRED", "NOT_YET_VALID"))
+
+
 def _conclude(findings: PdfFindings, judgement: _Judgement) -> tuple[Verdict, Indication, str]:
     if judgement.failed and not findings.error:
-        return Verdict.INVALID, Indication.FAILED, judgement.failed[0]
+        certain = [sub for sub in judgement.failed if sub in _TOTAL_FAILED]
+        if certain:
+            return Verdict.INVALID, Indication.FAILED, certain[0]
+        # Each signature holds; what is refused is what this policy wants of the document.
+        return Verdict.INVALID, Indication.INDETERMINATE, judgement.failed[0]
     if findings.error:
         return Verdict.UNDETERMINED, Indication.INDETERMINATE, "FORMAT_FAILURE"
     if judgement.doubts:

@@ -210,3 +210,13 @@ def test_every_reason_is_listed() -> None:
     found = judge(replace(file(*both), reasons=(reason("pdf.tampered.bytes", "x"),)))
     assert found.verdict is Verdict.INVALID
     assert {(r.code, r.place) for r in found.reasons} >= {("pdf.tampered.bytes", "x"), *(("signature.broken", s.field) for s in both)}
+
+
+def test_what_only_the_policy_refuses_is_no_total_failure() -> None:
+    """EN 319 102-1 table 6: SIG_CONSTRAINTS_FAILURE goes with INDETERMINATE; a broken signature beside it is TOTAL-FAILED."""
+    order = judge(file(signature(Role.PERSON, 3), signature(Role.AGENCY, 2)))
+    assert (order.verdict, order.indication, order.sub_indication) == (Verdict.INVALID, Indication.INDETERMINATE, "SIG_CONSTRAINTS_FAILURE")
+    broken = Check("digest", State.FAILED, "signature.broken", "", "HASH_FAILURE")
+    both = file(signature(Role.PERSON, 3), signature(Role.AGENCY, 2, checks=(*GOOD, broken), reasons=(reason("signature.broken", "agency"),)))
+    found = judge(both)
+    assert (found.verdict, found.indication, found.sub_indication) == (Verdict.INVALID, Indication.FAILED, "HASH_FAILURE")
