@@ -10,7 +10,9 @@ a line, does COUNT jobs and says "done".
 
 from __future__ import annotations
 
+import itertools
 import resource
+import shutil
 import subprocess
 import sys
 import time
@@ -40,22 +42,26 @@ def finished_cpu_seconds() -> float:
 
 
 def job(what: str, key_file: Path, trust_folder: Path, source: Path, target: Path) -> Callable[[], object]:
-    """One signature onto `source` into `target`, `GROUP` of them together, one verdict on `source`, which must hold, or one bare private operation."""
+    """What is done again and again.
+
+    One signature onto `source` into a new file named after `target`, `GROUP` of them together, one verdict on `source`,
+    which must hold, or one bare private operation.
+    """
     trust = Trust.load(trust_folder)
+    fresh = (target.with_name(f"{number}-{target.name}") for number in itertools.count())  # as a registry signs: each into a file of its own
     if what == "raw":
         bare = open_key(key_file)
         return lambda: bare.sign(b"x", Scheme.PKCS1V15)
     if what == "sign":
         key = open_key(key_file)
-        return lambda: sign(source, target, key, trust, role=Role.AGENCY, kind="attachment", scheme="pkcs1")
+        return lambda: sign(source, next(fresh), key, trust, role=Role.AGENCY, kind="attachment", scheme="pkcs1")
     if what == "group":
         own = open_key(key_file)
 
         def together() -> None:
             with Together() as group:
-                for number in range(GROUP):
-                    into = target.with_name(f"{number}-{target.name}")
-                    sign(source, into, own, trust, role=Role.AGENCY, kind="attachment", scheme="pkcs1", group=group)
+                for _ in range(GROUP):
+                    sign(source, next(fresh), own, trust, role=Role.AGENCY, kind="attachment", scheme="pkcs1", group=group)
 
         return together
 
@@ -99,6 +105,8 @@ def wall_seconds(processes: int, what: str, key: Path, trust: Path, source: Path
     took = time.perf_counter() - start
     for process in started:
         process.communicate(timeout=60)
+    for folder in folders:
+        shutil.rmtree(folder)
     return took
 
 
