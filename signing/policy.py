@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from signing.marks import numbers_equal, pair_problem
 from signing.policy_rules import POLICIES, Policy, policy
 from signing.reasons import reason
-from signing.report import Check, DualSignature, Indication, PdfFindings, PdfVerdict, Reason, Role, SignatureFinding, State, Verdict
+from signing.report import TOTAL_FAILED, Check, DualSignature, Indication, PdfFindings, PdfVerdict, Reason, Role, SignatureFinding, State, Verdict
 
 __all__ = ["POLICIES", "has_valid_person", "judge"]
 
@@ -77,16 +77,12 @@ def _rules(name: str) -> Policy:
     return policy(name)
 
 
-# EN 319 102-1 table 6: a policy that is not met (SIG_CONSTRAINTS_FAILURE) is INDETERMINATE there, however certain it is.
-_TOTAL_FAILED = frozenset(("FORMAT_FAILURE", "HASH_FAILURE", "SIG_CRYPTO_FAILURE", "REVOKED", "EXPIRED", "NOT_YET_VALID"))
-
-
 def _conclude(findings: PdfFindings, judgement: _Judgement) -> tuple[Verdict, Indication, str]:
     if judgement.failed and not findings.error:
-        certain = [sub for sub in judgement.failed if sub in _TOTAL_FAILED]
+        certain = [sub for sub in judgement.failed if sub in TOTAL_FAILED]
         if certain:
             return Verdict.INVALID, Indication.FAILED, certain[0]
-        # Each signature holds; what is refused is what this policy wants of the document.
+        # Refused all the same, but for a reason that the standard does not count as a failed signature: order, number, another certificate named.
         return Verdict.INVALID, Indication.INDETERMINATE, judgement.failed[0]
     if findings.error:
         return Verdict.UNDETERMINED, Indication.INDETERMINATE, "FORMAT_FAILURE"

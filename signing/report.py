@@ -23,6 +23,10 @@ class Indication(StrEnum):
     INDETERMINATE = "INDETERMINATE"
 
 
+# Sub-indications of TOTAL-FAILED, EN 319 102-1 table 6; every other one goes with INDETERMINATE, however certain it is.
+TOTAL_FAILED = frozenset(["FORMAT_FAILURE", "HASH_FAILURE", "SIG_CRYPTO_FAILURE", "REVOKED", "EXPIRED", "NOT_YET_VALID"])
+
+
 class Verdict(StrEnum):
     """The verdict shown to people."""
 

@@ -16,7 +16,7 @@ from lxml import etree
 
 from signing import wording
 from signing.explain import check_of
-from signing.report import CertificateFacts, Check, PdfVerdict, Reason, Role, SignatureFinding, State, Verdict
+from signing.report import TOTAL_FAILED, CertificateFacts, Check, PdfVerdict, Reason, Role, SignatureFinding, State, Verdict
 from signing.report_json import tool
 from signing.sub_verdicts import answers, excused, outcome, standing
 from signing.wording import safe, words
@@ -29,13 +29,12 @@ OWN = "urn:vanthu:report:1"
 _SHA256 = "http://www.w3.org/2001/04/xmlenc#sha256"
 _DIGESTS = {"sha256": _SHA256, "sha384": "http://www.w3.org/2001/04/xmldsig-more#sha384", "sha512": "http://www.w3.org/2001/04/xmlenc#sha512"}
 _MAIN = {State.PASSED: "total-passed", State.FAILED: "total-failed", State.INDETERMINATE: "indeterminate"}
-# EN 319 102-1 table 6; a passed signature has none.
-_FAILED = "FORMAT_FAILURE HASH_FAILURE SIG_CRYPTO_FAILURE REVOKED EXPIRED NOT_YET_VALID"
+# EN 319 102-1 table 6, of INDETERMINATE; a passed signature has none.
 _CONSTRAINTS = "SIG_CONSTRAINTS_FAILURE CHAIN_CONSTRAINTS_FAILURE CRYPTO_CONSTRAINTS_FAILURE CRYPTO_CONSTRAINTS_FAILURE_NO_POE"
 _CHAIN = "CERTIFICATE_CHAIN_GENERAL_FAILURE NO_SIGNING_CERTIFICATE_FOUND NO_CERTIFICATE_CHAIN_FOUND REVOKED_NO_POE REVOKED_CA_NO_POE"
 _PROOF = "OUT_OF_BOUNDS_NOT_REVOKED OUT_OF_BOUNDS_NO_POE REVOCATION_OUT_OF_BOUNDS_NO_POE NO_POE TIMESTAMP_ORDER_FAILURE TRY_LATER"
 _OTHER = "POLICY_PROCESSING_ERROR SIGNATURE_POLICY_NOT_AVAILABLE SIGNED_DATA_NOT_FOUND GENERIC"
-SUB_INDICATIONS = frozenset(f"{_FAILED} {_CONSTRAINTS} {_CHAIN} {_PROOF} {_OTHER}".split())
+SUB_INDICATIONS = TOTAL_FAILED | set(f"{_CONSTRAINTS} {_CHAIN} {_PROOF} {_OTHER}".split())
 _SUB_OF_CHECK = {
     "format": "FORMAT_FAILURE",
     "byte_range": "FORMAT_FAILURE",
@@ -91,12 +90,12 @@ def true_indication(verdict: PdfVerdict, signature: SignatureFinding) -> tuple[S
     if state is State.PASSED:
         return state, ""
     own = signature.sub_indication or verdict.sub_indication
-    return State.INDETERMINATE, "SIG_CONSTRAINTS_FAILURE" if own in _FAILED.split() else _sub(own, "GENERIC")
+    return State.INDETERMINATE, "SIG_CONSTRAINTS_FAILURE" if own in TOTAL_FAILED else _sub(own, "GENERIC")
 
 
 def _of_failed(code: str, otherwise: str) -> str:
     """Table 6 pairs TOTAL-FAILED with six sub-indications only; a stricter verdict of ours falls under the nearest."""
-    return code if code in _FAILED.split() else otherwise
+    return code if code in TOTAL_FAILED else otherwise
 
 
 def _sub(code: str, otherwise: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import socket
 import socketserver
 import threading
 import time
@@ -21,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exchange.demo_house import free_ports
 from signing.dev_ocsp import Responder, respond
 from signing.dev_ocsp import make_server as make_ocsp
 from signing.dev_pki import make_pki, write_crls
@@ -148,13 +148,7 @@ def test_too_large_and_refusals(place: Place) -> None:
         with pytest.raises(FetchRefused):
             fetch(f"{place.url}/{path}", None, "")
     with pytest.raises(OSError):
-        fetcher(place)(f"http://127.0.0.1:{free_port()}/", None, "")
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+        fetcher(place)(f"http://127.0.0.1:{free_ports(1)[0]}/", None, "")
 
 
 @pytest.mark.parametrize("head", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"])
@@ -183,7 +177,7 @@ def test_a_server_that_drips_does_not_hold_us(head: bytes) -> None:
 def test_no_proxy_from_the_environment(place: Place) -> None:
     place.routes["/a"] = body(b"data")
     before = os.environ.get("http_proxy")
-    os.environ["http_proxy"] = f"http://127.0.0.1:{free_port()}"
+    os.environ["http_proxy"] = f"http://127.0.0.1:{free_ports(1)[0]}"
     try:
         assert urllib.request.getproxies()["http"]
         assert fetcher(place)(f"{place.url}/a", None, "") == b"data"
@@ -376,7 +370,7 @@ def test_sources_that_make_no_sense(place: Place, tmp_path: Path, toml: str) -> 
 
 @pytest.fixture(scope="module")
 def pki(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
-    folder, port = tmp_path_factory.mktemp("pki"), free_port()
+    folder, port = tmp_path_factory.mktemp("pki"), free_ports(1)[0]
     url = f"http://127.0.0.1:{port}"
     make_pki(folder, now=NOW, agencies=[("A1", "Cơ quan (mô phỏng)")], persons=[], crl_url=url, ocsp_url=f"{url}/ocsp")
     server = make_ocsp("127.0.0.1", port, Responder.open(folder), clock=lambda: NOW)
@@ -443,7 +437,7 @@ def test_time_stamps_with_one_authority_down(pki: tuple[Path, str]) -> None:
     folder, _ = pki
     trust = Trust.load(folder / "trust")
     digest = hashlib.sha256(b"exact bytes").digest()
-    first_port, seconds = free_port(), [0.0]
+    first_port, seconds = free_ports(1)[0], [0.0]
     second = make_tsa("127.0.0.1", 0, open_key(folder / "tsa" / "tsa2.pem"), clock=lambda: NOW)
     threading.Thread(target=second.serve_forever, args=(0.01,), daemon=True).start()
     urls = [f"http://127.0.0.1:{first_port}/", f"http://127.0.0.1:{second.server_address[1]}/"]
